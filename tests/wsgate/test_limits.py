@@ -1,0 +1,256 @@
+"""What one peer may have of a gateway, and that everybody else keeps what is theirs."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+
+import pytest
+from websockets.exceptions import InvalidMessage, InvalidStatus
+
+from ocppj.envelope import Announce, Connect, ConnectReply, Frame
+from tests.wsgate.site import HEARTBEAT, PATIENCE_S, Backend, Site, closed, receive, running_site, until
+from wsgate import limits
+from wsgate.config import LOOPBACK
+from wsgate.limits import Attempts, Bucket, Buckets, Incidents
+
+
+def basic(identity: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{identity}:{password}".encode()).decode()}
+
+
+async def status_of(site: Site, path: str = "/ocpp/CP001", **kwargs) -> int:
+    try:
+        async with site.connect(path, **kwargs):
+            return 101
+    except InvalidStatus as error:
+        return error.response.status_code
+
+
+async def page(site: Site, path: str) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    async with asyncio.timeout(PATIENCE_S):
+        answer = await reader.read()
+    writer.close()
+    return answer.decode()
+
+
+def count(site: Site, kind: str) -> int:
+    return site.gateway.incidents.totals[kind]
+
+
+# -- pure -------------------------------------------------------------------------------------------------------
+
+
+def test_bucket_lets_a_burst_through_and_then_the_rate():
+    bucket = Bucket(10, 5, now=0)
+    assert [bucket.take(1, 0) for _ in range(5)] == [0] * 5
+    assert bucket.take(1, 0) == pytest.approx(0.1)
+    assert bucket.take(1, 0) == pytest.approx(0.2)
+    assert bucket.take(1, 0.5) == 0
+
+
+def test_buckets_forget_those_unused_for_longest():
+    buckets: Buckets[int] = Buckets(1, 1)
+    for number in range(limits.MAX_REMEMBERED + 5):
+        assert buckets.take(number, 0)
+    assert not buckets.take(limits.MAX_REMEMBERED, 0)
+    assert buckets.take(0, 0)
+
+
+def test_incidents_are_told_once_and_the_many_as_a_sum():
+    incidents = Incidents()
+    for number in range(limits.MAX_TOLD + 20):
+        incidents.note(limits.SLOW_HANDSHAKE, f"10.0.0.{number}", 0)
+    incidents.note(limits.SLOW_HANDSHAKE, "10.0.0.7", 0)
+    told = incidents.take()
+    assert told[0].address == "10.0.0.7"
+    assert (told[0].count, told[-1].address, told[-1].count) == (2, "", 20)
+    assert sum(incident.count for incident in told) == limits.MAX_TOLD + 21
+    assert incidents.take() == ()
+    incidents.give_back(told[:1])
+    assert incidents.take() == told[:1]
+
+
+def test_attempts_fail_too_often_by_address_and_by_identity():
+    attempts = Attempts(per_minute=3)
+    assert [attempts.failed("a", f"CP{number}", 0) for number in range(4)] == [False, False, False, True]
+    assert [attempts.failed(f"b{number}", "CP", 0) for number in range(4)] == [False, False, False, True]
+    assert not attempts.failed("c", "other", 0)
+    assert not attempts.failed("a", "CP0", 60)
+
+
+def test_pair_that_failed_too_often_is_suspect_unless_its_password_was_right_before():
+    attempts = Attempts(per_minute=2)
+    attempts.succeeded("CP", b"right")
+    for _ in range(3):
+        attempts.failed("a", "CP", 0)
+    assert attempts.is_suspect("a", "CP", b"wrong", 0)
+    assert attempts.is_suspect("a", "CP", None, 0)
+    assert not attempts.is_suspect("a", "CP", b"right", 0)
+    assert not attempts.is_suspect("b", "CP", b"wrong", 0)
+
+
+# -- sockets ----------------------------------------------------------------------------------------------------
+
+
+async def test_address_has_only_so_many_connections():
+    async with running_site(max_connections_per_address=3) as site:
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(3):
+                await stack.enter_async_context(site.connect(f"/ocpp/CP{number}"))
+            with pytest.raises((OSError, EOFError, InvalidMessage)):
+                await site.connect("/ocpp/CP4")
+            assert count(site, limits.CONNECTIONS_PER_ADDRESS) == 1
+            async with site.connect("/ocpp/CP5", local_addr=("127.0.0.2", 0)) as other:
+                await other.send(HEARTBEAT.format("1"))
+                assert await receive(other) == '[3,"1",{}]'
+        await until(lambda: site.gateway.sockets == 0)
+        assert await status_of(site) == 101
+
+
+async def test_charge_points_behind_a_proxy_are_counted_by_their_own_address():
+    one, two = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    async with (
+        running_site(max_connections_per_address=1, trusted_proxies=LOOPBACK) as site,
+        site.connect("/ocpp/CP1", additional_headers=one),
+    ):
+        assert await status_of(site, "/ocpp/CP2", additional_headers=one) == 429
+        assert await status_of(site, "/ocpp/CP3", additional_headers=two) == 101
+        assert count(site, limits.CONNECTIONS_PER_ADDRESS) == 1
+
+
+async def test_the_oldest_socket_without_a_request_makes_room():
+    async with running_site(max_pending_handshakes=5) as site:
+        streams = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(5)]
+        await until(lambda: site.gateway.sockets == 5)
+        assert await status_of(site) == 101
+        async with asyncio.timeout(PATIENCE_S):
+            assert await streams[0][0].read() == b""
+        assert count(site, limits.PENDING_HANDSHAKES) == 1
+        for _, writer in streams:
+            writer.close()
+
+
+async def test_socket_without_a_request_is_dropped_in_time():
+    async with running_site(handshake_timeout_s=0.2) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(b"GET /ocpp/CP001 HTTP/1.1\r\nHost:")
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.read() == b""
+        writer.close()
+        assert count(site, limits.SLOW_HANDSHAKE) == 1
+
+
+# -- frames and bytes -------------------------------------------------------------------------------------------
+
+
+async def test_flood_of_frames_is_slowed_down_and_others_are_not():
+    async with running_site(max_frames_per_second=50) as site:
+        async with site.connect("/ocpp/FLOOD") as flood, site.connect("/ocpp/CP001") as other:
+            started = time.monotonic()
+            sending = asyncio.create_task(flooding(flood, 150))
+            await until(lambda: count(site, limits.FRAME_RATE) > 0)
+            await other.send(HEARTBEAT.format("1"))
+            assert await receive(other) == '[3,"1",{}]'
+            assert time.monotonic() - started < 1
+            for number in range(150):
+                assert json.loads(await receive(flood))[1] == str(number)
+            await sending
+        assert time.monotonic() - started >= 0.9  # 150 frames: a burst of 100, then 50 in a second
+
+
+async def flooding(websocket, number: int) -> None:
+    for each in range(number):
+        await websocket.send(HEARTBEAT.format(each))
+
+
+async def test_flood_of_bytes_is_slowed_down_and_nothing_is_lost():
+    async with running_site(max_bytes_per_second=200_000, max_frame_bytes=100_000) as site:
+        async with site.connect() as websocket:
+            for number in range(8):
+                await websocket.send(f'[2,"{number}","DataTransfer",{{"data":"{"x" * 60_000}"}}]')
+                assert json.loads(await receive(websocket))[1] == str(number)
+        assert count(site, limits.BYTE_RATE) > 0
+        assert [len(frame.raw) > 60_000 for frame in site.backend.all(Frame)] == [True] * 8
+
+
+async def test_pings_count_as_bytes():
+    async with running_site(max_bytes_per_second=1000, max_frame_bytes=500) as site, site.connect() as websocket:
+        pongs = [await websocket.ping(f"{number:0100}") for number in range(25)]
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*pongs)
+        assert count(site, limits.BYTE_RATE) > 0
+
+
+async def test_frame_that_is_too_large_closes_with_1009_and_is_counted():
+    async with running_site(max_frame_bytes=1000) as site, site.connect() as websocket:
+        await websocket.send("x" * 1001)
+        assert await closed(websocket) == 1009
+        await until(lambda: count(site, limits.FRAME_SIZE) == 1)
+
+
+# -- attempts ---------------------------------------------------------------------------------------------------
+
+
+def strict() -> Backend:
+    backend = Backend()
+
+    def on_connect(request: Connect) -> list:
+        accepted = request.password == b"right"
+        return [ConnectReply(request.relay_id, accepted, 101 if accepted else 401, settings=backend.settings)]
+
+    backend.on_connect = on_connect
+    return backend
+
+
+async def test_guessing_gets_429_and_never_locks_out_who_knows_the_password():
+    async with running_site(strict(), failed_attempts_per_minute=5) as site:
+        statuses = [
+            await status_of(site, additional_headers=basic("CP001", f"guess {number}"), local_addr=("127.0.0.2", 0))
+            for number in range(7)
+        ]
+        assert statuses == [401] * 5 + [429] * 2
+        assert await status_of(site, additional_headers=basic("CP001", "right")) == 101
+        assert await status_of(site, additional_headers=basic("CP001", "right"), local_addr=("127.0.0.2", 0)) == 101
+        assert count(site, limits.FAILED_ATTEMPTS) == 2
+
+
+async def test_suspects_wait_for_one_another_and_only_so_many():
+    async with running_site(strict(), failed_attempts_per_minute=2, connect_timeout_s=20) as site:
+        for _ in range(3):
+            await status_of(site, additional_headers=basic("CP001", "guess"))
+        asked = len(site.backend.all(Connect))
+        tries = [
+            asyncio.create_task(status_of(site, additional_headers=basic("CP001", f"guess {number}")))
+            for number in range(12)
+        ]
+        assert set(await asyncio.gather(*tries)) == {429}
+        assert len(site.backend.all(Connect)) - asked == 8
+
+
+# -- what others hear of it -------------------------------------------------------------------------------------
+
+
+async def test_counters_are_at_metrics_for_this_machine_only():
+    async with running_site(handshake_timeout_s=0.1) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        await reader.read()
+        writer.close()
+        text = await page(site, "/metrics")
+    assert text.startswith("HTTP/1.1 200")
+    assert 'wsgate_limit_hits_total{limit="slow_handshake"} 1' in text
+    async with running_site(metrics_from=()) as site:
+        assert "wsgate_" not in await page(site, "/metrics")
+
+
+async def test_backend_hears_of_incidents_with_the_next_announcement():
+    async with running_site(handshake_timeout_s=0.1, announce_interval_s=0.1) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        await reader.read()
+        writer.close()
+        announce = await site.backend.one(Announce, lambda request: bool(request.incidents))
+    (incident,) = announce.incidents
+    assert (incident.kind, incident.address, incident.count) == ("slow_handshake", "127.0.0.1", 1)

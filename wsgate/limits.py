@@ -1,0 +1,175 @@
+"""How much of the gateway one peer may have, and what happens at the limit. Pure but for the log: times are arguments.
+
+Every limit has an option (``wsgate.config``), a counter (/metrics), a log line, and an ``Incident`` that the backend
+hears of with the next announcement.
+"""
+
+import hashlib
+import logging
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from ocppj.envelope import Incident
+
+logger = logging.getLogger(__name__)
+
+CONNECTIONS_PER_ADDRESS = "connections_per_address"
+PENDING_HANDSHAKES = "pending_handshakes"
+SLOW_HANDSHAKE = "slow_handshake"
+TLS_FAILED = "tls_failed"
+FAILED_ATTEMPTS = "failed_attempts"
+FRAME_RATE = "frame_rate"
+BYTE_RATE = "byte_rate"
+FRAME_SIZE = "frame_size"
+INBOUND_QUEUE = "inbound_queue"
+KINDS = {
+    CONNECTIONS_PER_ADDRESS: "Refused: too many connections of one address. A proxy belongs into --trusted-proxies",
+    PENDING_HANDSHAKES: "Dropped: too many sockets that send no request; the oldest goes first",
+    SLOW_HANDSHAKE: "Dropped: no complete request in time",
+    TLS_FAILED: "Dropped: the TLS handshake failed",
+    FAILED_ATTEMPTS: "Refused with 429: too many failed attempts",
+    FRAME_RATE: "Slowed down: too many frames",
+    BYTE_RATE: "Slowed down: too many bytes",
+    FRAME_SIZE: "Closed with 1009: too large a frame",
+    INBOUND_QUEUE: "Not read: too many CALLs wait for their turn",
+}
+"""What can happen, as the log says it."""
+
+LOG_AGAIN_AFTER_S = 60.0
+"""One line for each kind and address in so long: a flood must not fill the disk."""
+MAX_TOLD = 50
+"""Incidents in one announcement; the rest is summed up by kind."""
+MAX_REMEMBERED = 10_000
+"""Addresses or identities remembered at once; the longest unused are forgotten, which is to their favour."""
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Bucket:
+    """A token bucket: ``rate`` per second, ``burst`` at once."""
+
+    __slots__ = ("_at", "_burst", "_level", "_rate")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._level, self._at = burst, now
+
+    def take(self, amount: float, now: float) -> float:
+        """Take out so much, into debt if need be; returns the seconds until the debt is paid, 0 without one."""
+        self._fill(now)
+        self._level -= amount
+        return max(0.0, -self._level / self._rate)
+
+    def is_empty(self, now: float) -> bool:
+        self._fill(now)
+        return self._level < 1
+
+    def _fill(self, now: float) -> None:
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._at = now
+
+
+class Buckets(Generic[Key]):
+    """A bucket for each key; takes no more than there is in them."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._buckets: OrderedDict[Key, Bucket] = OrderedDict()
+
+    def take(self, key: Key, now: float) -> bool:
+        """Take one; False when there is none left."""
+        bucket = self._buckets.setdefault(key, Bucket(self._rate, self._burst, now))
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > MAX_REMEMBERED:
+            self._buckets.popitem(last=False)
+        if bucket.is_empty(now):
+            return False
+        bucket.take(1, now)
+        return True
+
+    def is_empty(self, key: Key, now: float) -> bool:
+        bucket = self._buckets.get(key)
+        return bucket is not None and bucket.is_empty(now)
+
+
+class Incidents:
+    """What the limits have caught: counted for ever, told to the backend once, logged now and then."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+        self._untold: Counter[tuple[str, str, str]] = Counter()
+        self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def note(self, kind: str, address: str, now: float, identity: str = "", detail: str = "") -> None:
+        self.totals[kind] += 1
+        key = (kind, address, identity)
+        if key not in self._untold and len(self._untold) >= MAX_REMEMBERED:
+            key = (kind, "", "")
+        self._untold[key] += 1
+        last = self._logged.get((kind, address))
+        if last is None or now - last >= LOG_AGAIN_AFTER_S:
+            self._log(kind, address, now, identity, detail)
+
+    def _log(self, kind: str, address: str, now: float, identity: str, detail: str) -> None:
+        self._logged[kind, address] = now
+        self._logged.move_to_end((kind, address))
+        if len(self._logged) > MAX_REMEMBERED:
+            self._logged.popitem(last=False)
+        fields = {"remote_address": address, "charge_point": identity}
+        logger.warning("%s%s", KINDS[kind], f": {detail}" if detail else "", extra=fields)
+
+    def take(self) -> tuple[Incident, ...]:
+        """What happened since the last call, the most frequent first."""
+        untold, self._untold = self._untold, Counter()
+        named = untold.most_common()
+        rest: Counter[str] = Counter()
+        for (kind, _, _), count in named[MAX_TOLD:]:
+            rest[kind] += count
+        told = [Incident(kind, address, identity, count) for (kind, address, identity), count in named[:MAX_TOLD]]
+        return (*told, *(Incident(kind, "", "", count) for kind, count in rest.items()))
+
+    def give_back(self, incidents: tuple[Incident, ...]) -> None:
+        """These were not told after all."""
+        for incident in incidents:
+            self._untold[incident.kind, incident.address, incident.identity] += incident.count
+
+
+class Attempts:
+    """Failed attempts to get in, by address and by identity. Credentials that are right always pass: these limits
+    decide only what a failure is answered with, and whether failures of one pair are looked at one by one."""
+
+    def __init__(self, per_minute: float) -> None:
+        rate, burst = per_minute / 60, max(1.0, per_minute)
+        self._by_address: Buckets[str] = Buckets(rate, burst)
+        self._by_identity: Buckets[str] = Buckets(rate, burst)
+        self._by_pair: Buckets[tuple[str, str]] = Buckets(rate, burst)
+        self._proven: OrderedDict[str, bytes] = OrderedDict()
+        self._secret = secrets.token_bytes(16)
+
+    def is_suspect(self, address: str, identity: str, password: bytes | None, now: float) -> bool:
+        """Whether this pair has failed so often that its next attempt waits for its turn, unless its password is the
+        one that was right the last time."""
+        if not self._by_pair.is_empty((address, identity), now):
+            return False
+        return password is None or self._proven.get(identity) != self._digest(password)
+
+    def succeeded(self, identity: str, password: bytes | None) -> None:
+        if password is not None:
+            self._proven[identity] = self._digest(password)
+            self._proven.move_to_end(identity)
+            if len(self._proven) > MAX_REMEMBERED:
+                self._proven.popitem(last=False)
+
+    def failed(self, address: str, identity: str, now: float) -> bool:
+        """Note a failure; True when there were too many."""
+        left = (
+            self._by_pair.take((address, identity), now),
+            self._by_address.take(address, now),
+            self._by_identity.take(identity, now),
+        )
+        return not all(left)
+
+    def _digest(self, password: bytes) -> bytes:
+        return hashlib.blake2b(password, key=self._secret, digest_size=16).digest()
