@@ -1,0 +1,1 @@
+"""The Django project around ``ocpp_app``: the composition root."""

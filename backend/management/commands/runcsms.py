@@ -1,0 +1,162 @@
+"""``manage.py runcsms``: gateway, worker and web in one process, for a site that wants no broker."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+import waitress.server
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.core.wsgi import get_wsgi_application
+
+from ocpp_app import commands
+from ocpp_app.relay.memory import MemoryRelay
+from ocpp_app.rpc.housekeeping import close_all_sessions
+from ocpp_app.rpc.worker import Worker
+from wsgate.config import Address, Config, parse_listen, read_options
+from wsgate.errors import ConfigError
+from wsgate.memory import MemoryCarrier
+from wsgate.server import Gateway
+
+logger = logging.getLogger(__name__)
+
+WEB_THREADS = 8
+
+
+class Command(BaseCommand):
+    help = (
+        "Run the whole central system in one process: websocket gateway, worker and web. "
+        "Migrates the database first. Ctrl-C stops it."
+    )
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--ws", default="127.0.0.1:9000", metavar="HOST:PORT", help="for charge points (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--http", default="127.0.0.1:8000", metavar="HOST:PORT", help="for people (default: %(default)s)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.OCPP_RELAY != "memory":
+            raise CommandError(
+                "runcsms needs no broker, but AMQP_URL or OCPP_RELAY is set. Unset them, or run the parts one by one: "
+                "`python -m wsgate`, `manage.py consume_rpc_queue` and a WSGI server."
+            )
+        config = _gateway_config(_address("--ws", options["ws"]))
+        http = _address("--http", options["http"])[0]
+        call_command("migrate", interactive=False, verbosity=0)
+        close_all_sessions()  # left open by a run that was killed; there is no other gateway
+        CentralSystem(config, http).run()
+
+
+class CentralSystem:
+    """The three parts, each in a thread of its own; the first to end, or a signal, ends all."""
+
+    def __init__(self, config: Config, http: Address) -> None:
+        self._ending = threading.Event()
+        self._failed = False
+        self._http = http
+        self._relay = MemoryRelay()
+        carrier = MemoryCarrier(self._relay.submit)
+        self._relay.deliver_to_gateway = carrier.deliver
+        self._gateway = Gateway(config, carrier)
+        self._gateway_stops: Callable[[], None] = lambda: None
+        self._worker = Worker(self._relay, name=f"runcsms:{os.getpid()}")
+        self._web = _web_server(http)
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM. Raises ``CommandError`` when a part ends by itself."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._ending.set())
+        commands.use_memory_relay(self._relay)
+        try:
+            worker = self._start("worker", self._worker.run)
+            gateway = self._start("gateway", lambda: asyncio.run(self._serve_gateway()))
+            web = self._start("web", self._web.run)
+            self._ending.wait()
+            logger.info("Stopping.")
+            with contextlib.suppress(RuntimeError):  # it was the gateway that ended: its event loop is closed
+                self._gateway_stops()
+            gateway.join()
+            self._worker.stop()
+            worker.join()
+            self._web.close()
+            self._web.task_dispatcher.shutdown()
+            web.join(timeout=1)
+        finally:
+            commands.forget_memory_relay(self._relay)
+        if self._failed:
+            raise CommandError("A part of the central system ended by itself; the reason is in the log above.")
+
+    def _start(self, name: str, target: Callable[[], None]) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                target()
+            except ConfigError as error:
+                logger.error("%s", error)
+            except (
+                Exception
+            ):  # the edge of the thread: whatever ends a part ends the process, for its supervisor to see
+                logger.exception("The %s failed.", name)
+            finally:
+                if not self._ending.is_set():
+                    self._failed = True
+                    self._ending.set()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    async def _serve_gateway(self) -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._gateway_stops = lambda: loop.call_soon_threadsafe(stopping.set)  # type: ignore[assignment]
+        await self._gateway.start()
+        for address in self._gateway.addresses:
+            logger.info("Charge points connect to ws://%s/ocpp/<identity>", _shown(address))
+        logger.info("The admin is at http://%s/admin/", _shown(self._http))
+        if self._ending.is_set():
+            stopping.set()
+        await stopping.wait()
+        await self._gateway.stop()
+
+
+def _address(option: str, text: str) -> tuple[Address, ...]:
+    try:
+        return parse_listen(text)
+    except ValueError as error:
+        raise CommandError(f"{option}: {error}.") from None
+
+
+def _shown(address: Address) -> str:
+    """The address as it stands in a URL."""
+    host = f"[{address.host}]" if ":" in address.host else address.host or "0.0.0.0"
+    return f"{host}:{address.port}"
+
+
+def _gateway_config(listen: tuple[Address, ...]) -> Config:
+    """The gateway's limits from the same WSGATE_… variables as a gateway of its own."""
+    try:
+        return read_options([f"--listen={address.host}:{address.port}" for address in listen]).gateway
+    except ConfigError as error:
+        raise CommandError(str(error)) from None
+
+
+def _web_server(address: Address) -> Any:
+    try:
+        return waitress.server.create_server(
+            get_wsgi_application(), host=address.host or "0.0.0.0", port=address.port, threads=WEB_THREADS, ident=None
+        )
+    except OSError as error:
+        raise CommandError(
+            f"--http {address.host}:{address.port} cannot be listened on: {error.strerror or error}."
+        ) from None

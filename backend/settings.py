@@ -1,0 +1,172 @@
+"""Settings from the environment; a ``.env`` file beside ``manage.py`` is read first, the environment wins.
+
+Without any of them: SQLite in ``data/``, no broker, DEBUG off, a secret key made once and kept in ``data/secret_key``.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from ocpp_app.api.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
+
+
+def _kept_secret_key(path: Path) -> str:
+    """The secret key in ``path``, made on first use: sessions and charge point passwords outlive a restart."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(50))
+    return path.read_text().strip()
+
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret_key(DATA_DIR / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "ocpp_app",
+    "backend",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "backend.urls"
+WSGI_APPLICATION = "backend.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# -- database ------------------------------------------------------------------------------------------------
+
+SQLITE_OPTIONS = {
+    "timeout": 20,  # seconds to wait for another writer
+    "transaction_mode": "IMMEDIATE",  # the write lock at BEGIN: a reader that turns writer would fail at once
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",  # an answered frame survives a power cut
+}
+POSTGRESQL_OPTIONS = {
+    # A worker that was frozen while it held rows blocks nobody for longer than this.
+    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
+}
+
+
+def _database() -> dict[str, Any]:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'csms.sqlite3'}")
+    options = SQLITE_OPTIONS if config["ENGINE"].endswith("sqlite3") else POSTGRESQL_OPTIONS
+    config["OPTIONS"] = {**options, **config.get("OPTIONS", {})}
+    config["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    config["CONN_HEALTH_CHECKS"] = True
+    return config
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- web -----------------------------------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns without it, though it also finds files where they are
+WHITENOISE_USE_FINDERS = True  # no collectstatic needed for a single process
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+
+# Secure unless DEBUG; a site without TLS on its own network sets HTTPS=off.
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+
+# -- OCPP ----------------------------------------------------------------------------------------------------
+
+AMQP_URL = env.str("AMQP_URL", default="")
+OCPP_RELAY = env.str("OCPP_RELAY", default="amqp" if AMQP_URL else "memory")
+OCPP_HEARTBEAT_INTERVAL = env.int("OCPP_HEARTBEAT_INTERVAL", default=3600)
+OCPP_MIDDLEWARE: dict[Any, list[Any]] = {}
+OCPP_WORKER_BATCH = env.int("OCPP_WORKER_BATCH", default=64)
+OCPP_UNKNOWN_CHARGE_POINT = env.str("OCPP_UNKNOWN_CHARGE_POINT", default="pending")
+OCPP_MAX_UNKNOWN_CHARGE_POINTS = env.int("OCPP_MAX_UNKNOWN_CHARGE_POINTS", default=1000)
+OCPP_SECURITY_PROFILE = env.int("OCPP_SECURITY_PROFILE", default=1)
+OCPP_TRUSTED_OPERATORS = env.list("OCPP_TRUSTED_OPERATORS", default=[])
+OCPP_UNKNOWN_ID_TAG = env.str("OCPP_UNKNOWN_ID_TAG", default="reject")
+OCPP_AUTO_REMOTE_START = env.bool("OCPP_AUTO_REMOTE_START", default=True)
+OCPP_CALL_TIMEOUT = env.float("OCPP_CALL_TIMEOUT", default=30)
+OCPP_API_THROTTLE = env.str("OCPP_API_THROTTLE", default="1000/min")
+OCPP_STRICT = env.bool("OCPP_STRICT", default=False)
+OCPP_QUIRKS = env.json("OCPP_QUIRKS", default=[])
+OCPP_COMMAND_GRACE = env.float("OCPP_COMMAND_GRACE", default=10)
+OCPP_RPC_QUEUE = env.str("OCPP_RPC_QUEUE", default="ocpp.rpc")
+OCPP_RPC_QUEUE_TYPE = env.str("OCPP_RPC_QUEUE_TYPE", default="classic")
+
+# -- logs ----------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"readable": {"()": "ocpp_app.logs.ReadableFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "readable"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"pika": {"level": "WARNING"}, "aio_pika": {"level": "WARNING"}, "aiormq": {"level": "WARNING"}},
+}

@@ -1,0 +1,47 @@
+"""Django admin for every model, one file per aggregate."""
+
+from ocpp_app.admin.access import ApiTokenAdmin, MembershipAdmin
+from ocpp_app.admin.anomaly import AnomalyAdmin
+from ocpp_app.admin.charge_point import ChargePointAdmin
+from ocpp_app.admin.command import CommandAdmin
+from ocpp_app.admin.connector import ConnectorAdmin, StatusHistoryAdmin
+from ocpp_app.admin.housekeeping import LeaseAdmin
+from ocpp_app.admin.id_tag import IdTagAdmin
+from ocpp_app.admin.message import FailedMessageAdmin, MessageAdmin
+from ocpp_app.admin.meter_value import MeterValueAdmin
+from ocpp_app.admin.organisation import OrganisationAdmin
+from ocpp_app.admin.quirk_note import QuirkNoteAdmin
+from ocpp_app.admin.reservation import ReservationAdmin
+from ocpp_app.admin.security import AuditEntryAdmin, SecurityEventAdmin, SecurityUpgradeAdmin
+from ocpp_app.admin.session import GatewayAdmin, SessionAdmin
+from ocpp_app.admin.site import ChargePointGroupAdmin, SiteAdmin
+from ocpp_app.admin.tariff import TariffAdmin, TariffWindowAdmin
+from ocpp_app.admin.transaction import TransactionAdmin
+
+__all__ = [
+    "AnomalyAdmin",
+    "ApiTokenAdmin",
+    "AuditEntryAdmin",
+    "ChargePointAdmin",
+    "ChargePointGroupAdmin",
+    "CommandAdmin",
+    "ConnectorAdmin",
+    "FailedMessageAdmin",
+    "GatewayAdmin",
+    "IdTagAdmin",
+    "LeaseAdmin",
+    "MembershipAdmin",
+    "MessageAdmin",
+    "MeterValueAdmin",
+    "OrganisationAdmin",
+    "QuirkNoteAdmin",
+    "ReservationAdmin",
+    "SecurityEventAdmin",
+    "SecurityUpgradeAdmin",
+    "SessionAdmin",
+    "SiteAdmin",
+    "StatusHistoryAdmin",
+    "TariffAdmin",
+    "TariffWindowAdmin",
+    "TransactionAdmin",
+]

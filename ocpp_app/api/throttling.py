@@ -1,0 +1,25 @@
+"""How much one token, user or address may ask for: OCPP_API_THROTTLE."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+from ocpp_app import conf
+from ocpp_app.models import ApiToken
+
+
+class Throttle(SimpleRateThrottle):
+    """So many requests a second, minute, hour or day; each token, user and address for itself."""
+
+    scope = "ocpp"
+
+    def get_rate(self) -> Any:
+        return conf.api_throttle() or None
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        if isinstance(request.auth, ApiToken):
+            return f"ocpp-throttle-token-{request.auth.pk}"
+        if request.user.is_authenticated:
+            return f"ocpp-throttle-user-{request.user.pk}"
+        return f"ocpp-throttle-address-{self.get_ident(request)}"

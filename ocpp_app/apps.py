@@ -1,0 +1,13 @@
+"""The app's configuration."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OCPPAppConfig(AppConfig):
+    name = "ocpp_app"
+    verbose_name = _("Charging (OCPP)")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from ocpp_app import checks  # noqa: F401  registers the system checks

@@ -1,0 +1,381 @@
+"""What one database transaction works on: everything loaded once, everything written at its end.
+
+Rows are locked charge points first, then idTags, each by key, so that two workers cannot deadlock. Rows handed to
+``add`` and ``change`` are written by ``flush``, one statement per table: until then they cannot be queried, and they
+send no ``post_save``.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.db import models
+from django.dispatch import Signal
+
+from ocpp_app import bulk, loads
+from ocpp_app.errors import CallRefused
+from ocpp_app.habits import Notes
+from ocpp_app.models import (
+    OPEN_RESERVATION_STATES,
+    Anomaly,
+    ChargePoint,
+    Command,
+    Connector,
+    IdTag,
+    Message,
+    MeterValue,
+    Reservation,
+    Session,
+    StatusHistory,
+    Tariff,
+    Transaction,
+    key_of,
+)
+from ocppj.errors import ErrorCode
+from ocppj.v16 import Action, MessageTriggerEnumType, TriggerMessageStatus
+
+INSERT_ORDER: tuple[type[models.Model], ...] = (
+    Session,
+    Command,
+    Transaction,
+    StatusHistory,
+    MeterValue,
+    Anomaly,
+    Message,
+)
+"""Parents before children; models that are not named come last, in the order in which they were first used."""
+
+IGNORE_CONFLICTS = frozenset({MeterValue})
+"""The digest makes a meter value that came before no second row."""
+
+TRIGGERS = frozenset({Action.TriggerMessage, Action.ExtendedTriggerMessage})
+TRIGGERED_BY: dict[str, tuple[str, ...]] = {
+    Action.SignCertificate: (MessageTriggerEnumType.SignChargePointCertificate,),
+    Action.SignedFirmwareStatusNotification: (MessageTriggerEnumType.FirmwareStatusNotification,),
+}
+"""Messages that are triggered under another name than their own (security whitepaper §6.14)."""
+REFUSED = frozenset({TriggerMessageStatus.Rejected, TriggerMessageStatus.NotImplemented})
+
+MAX_CONNECTORS = 256
+"""A charge point that goes on inventing connectors does not fill a table."""
+
+AtEnd = Callable[["Batch", list[Any]], None]
+
+
+class Batch:
+    """The unit of work of one or more requests; see the module."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.charge_points: dict[str, ChargePoint] = {}
+        self.events: list[tuple[Signal, dict[str, Any]]] = []
+        self.notes = Notes()
+        self._added: dict[type[models.Model], list[models.Model]] = defaultdict(list)
+        self._changed: dict[type[models.Model], dict[Any, tuple[models.Model, set[str]]]] = defaultdict(dict)
+        self._at_end: dict[AtEnd, list[Any]] = defaultdict(list)
+        self._commands: dict[uuid.UUID, Command] = {}
+        self._tariffs: dict[int, Tariff] = {}
+        self._wanted_tags: set[str] = set()
+        self._limited_tags: set[str] = set()
+        self._wanted_transactions: set[int] = set()
+        self._wanted_starts: set[datetime] = set()
+        self._expected_starts = 0
+        self._free_transaction_ids: list[int] = []
+
+    # -- loading ---------------------------------------------------------------------------------------------
+
+    def lock_charge_points(self, identities: Iterable[str]) -> None:
+        """Load and lock the charge points with these identities; nothing else may be read before."""
+        self.charge_points = {row.identity: row for row in loads.lock_charge_points(set(identities))}
+
+    def expect_tag(self, id_tag: str, *, locked: bool) -> None:
+        """Say beforehand which tag a message will ask for; ``locked`` for one whose transactions will be counted."""
+        self._wanted_tags.add(key_of(id_tag))
+        if locked:
+            self._limited_tags.add(key_of(id_tag))
+
+    def expect_transaction(self, transaction_id: int) -> None:
+        """Say beforehand which transaction a message will ask for."""
+        self._wanted_transactions.add(transaction_id)
+
+    def expect_start(self, timestamp: datetime) -> None:
+        """Say beforehand at which charger times transactions start, to find those that are already here."""
+        self._wanted_starts.add(timestamp)
+        self._expected_starts += 1
+
+    @cached_property
+    def _charge_point_ids(self) -> list[int]:
+        return [row.pk for row in self.charge_points.values()]
+
+    def connector(self, charge_point: ChargePoint, number: int) -> Connector:
+        """The charge point's connector with this number, made when first heard of."""
+        connector = self._connectors.get((charge_point.pk, number))
+        if connector is None:
+            known = sum(charge_point_id == charge_point.pk for charge_point_id, _number in self._connectors)
+            if known >= MAX_CONNECTORS:
+                raise CallRefused(
+                    ErrorCode.PropertyConstraintViolation,
+                    f"connectorId: {number} is new, and this charge point has {MAX_CONNECTORS} connectors already.",
+                )
+            connector, _created = Connector.objects.get_or_create(charge_point=charge_point, number=number)
+            connector.charge_point = charge_point
+            self._connectors[charge_point.pk, number] = connector
+        return connector
+
+    @cached_property
+    def _connectors(self) -> dict[tuple[int, int], Connector]:
+        by_id = {row.pk: row for row in self.charge_points.values()}
+        connectors = {}
+        for connector in loads.connectors(self._charge_point_ids):
+            Connector._meta.get_field("charge_point").set_cached_value(connector, by_id[connector.charge_point_id])
+            connectors[connector.charge_point_id, connector.number] = connector
+        return connectors
+
+    def connector_of(self, transaction: Transaction) -> Connector:
+        """The transaction's connector, loaded with all the others."""
+        for connector in self._connectors.values():
+            if connector.pk == transaction.connector_id:
+                return connector
+        return transaction.connector
+
+    def tag(self, organisation_id: int | None, id_tag: str) -> IdTag | None:
+        """The organisation's idTag, with ``parent`` and ``is_restricted`` (to groups) loaded; None when nobody
+        registered it."""
+        key = key_of(id_tag)
+        if key not in self._wanted_tags:
+            self._wanted_tags.add(key)
+            self._tags.update(self._load_tags({key}))
+        return self._tags.get((organisation_id, key))
+
+    @cached_property
+    def _tags(self) -> dict[tuple[int | None, str], IdTag]:
+        return self._load_tags(self._wanted_tags)
+
+    def _load_tags(self, keys: set[str]) -> dict[tuple[int | None, str], IdTag]:
+        organisations = {row.organisation_id for row in self.charge_points.values()}
+        limited = keys & self._limited_tags
+        if limited:
+            # Locked, so that two charge points cannot both start the last transaction that a tag may have; without a
+            # limit nobody waits.
+            loads.lock_limited_tags(organisations, limited)
+        return {(tag.organisation_id, tag.key): tag for tag in loads.tags(organisations, keys)} if keys else {}
+
+    def tariff(self, charge_point: ChargePoint, tag: IdTag | None) -> Tariff | None:
+        """What charging costs here with this tag: the tariff of the tag, of its parent, of the charge point, of its
+        site, or the organisation's default, whichever is the first that there is."""
+        parent = None if tag is None else tag.parent
+        of_tag = [row.tariff_id for row in (tag, parent) if row is not None]
+        for tariff_id in (*of_tag, *self._tariff_ids[charge_point.pk]):
+            if tariff_id is not None:
+                return self._load_tariff(tariff_id)
+        return None
+
+    @cached_property
+    def _tariff_ids(self) -> dict[int, tuple[int | None, ...]]:
+        """The tariffs of each charge point, of its site, and of its organisation."""
+        return loads.tariff_ids(self._charge_point_ids)
+
+    def _load_tariff(self, tariff_id: int) -> Tariff:
+        if tariff_id not in self._tariffs:
+            wanted = {row.tariff_id for tag in self._tags.values() for row in (tag, tag.parent) if row is not None}
+            wanted.update(*self._tariff_ids.values(), (tariff_id,))
+            self._tariffs = Tariff.objects.prefetch_related("windows").in_bulk(wanted - {None})
+        return self._tariffs[tariff_id]
+
+    def transaction(self, charge_point: ChargePoint, transaction_id: int) -> Transaction | None:
+        """The transaction with this id, whoever's it is: compare ``charge_point_id``."""
+        if transaction_id not in self._transactions and transaction_id not in self._wanted_transactions:
+            self._wanted_transactions.add(transaction_id)
+            self._remember_transactions(Transaction.objects.filter(pk=transaction_id))
+        return self._transactions.get(transaction_id)
+
+    @cached_property
+    def _transactions(self) -> dict[int, Transaction]:
+        """What the messages ask for, in one query: transactions by id, open ones, those with the same start."""
+        found = loads.transactions(
+            ids=[number for number in self._wanted_transactions if 0 < number < 2**31],
+            open_on=[row.pk for row in self._connectors.values()],
+            open_of=self._counted_tags,
+            started=(self._charge_point_ids, self._wanted_starts),
+        )
+        return {row.pk: row for row in found}
+
+    def _remember_transactions(self, found: Iterable[Transaction]) -> list[Transaction]:
+        """The one object for each row: what was changed in this batch must not be read afresh beside it."""
+        return [self._transactions.setdefault(row.pk, row) for row in found]
+
+    def active_transactions(self, charge_point: ChargePoint) -> list[Transaction]:
+        """The open transactions of a charge point, oldest first."""
+        return [row for row in self._transactions.values() if row.charge_point_id == charge_point.pk and row.is_active]
+
+    def active_transactions_of(self, tag: IdTag) -> list[Transaction]:
+        """The open transactions of a tag, at any charge point."""
+        if tag.pk not in self._counted_tags:
+            self._counted_tags.add(tag.pk)
+            self._remember_transactions(Transaction.objects.filter(tag=tag, is_active=True).order_by("pk"))
+        return [row for row in self._transactions.values() if row.tag_id == tag.pk and row.is_active]
+
+    @cached_property
+    def _counted_tags(self) -> set[int]:
+        """The tags of which all open transactions are known."""
+        limited = [row for row in self._tags.values() if row.concurrent_limit is not None]
+        return {row.pk for row in limited if row.key in self._limited_tags}
+
+    def transactions_started_at(self, charge_point: ChargePoint, timestamp: datetime) -> list[Transaction]:
+        """The transactions of a charge point that started at this charger time."""
+        if timestamp not in self._wanted_starts:
+            self._wanted_starts.add(timestamp)
+            started = Transaction.objects.filter(charge_point__in=self._charge_point_ids, start_timestamp=timestamp)
+            self._remember_transactions(started.order_by("pk"))
+        own = [row for row in self._transactions.values() if row.charge_point_id == charge_point.pk]
+        return [row for row in own if row.start_timestamp == timestamp]
+
+    def find_stop(
+        self, charge_point: ChargePoint, timestamp: datetime, meter_stop_wh: int, id_tag: str
+    ) -> Transaction | None:
+        """The transaction that this charge point stopped at this charger time with this register and this tag."""
+        stop = (charge_point.pk, timestamp, meter_stop_wh, id_tag)
+        for row in self._transactions.values():  # what this batch has stopped is not written yet
+            if (row.charge_point_id, row.stop_timestamp, row.meter_stop_wh, row.stop_id_tag) == stop:
+                return row
+        found = Transaction.objects.filter(
+            charge_point=charge_point, stop_timestamp=timestamp, meter_stop_wh=meter_stop_wh, stop_id_tag=id_tag
+        )
+        rows = self._remember_transactions(found.order_by("pk")[:1])
+        return rows[0] if rows else None
+
+    def has_anomaly(self, transaction: Transaction, kind: str) -> bool:
+        """Whether an anomaly of this kind is known of this transaction."""
+        for row in self._added[Anomaly]:
+            if isinstance(row, Anomaly) and row.transaction_id == transaction.pk and row.kind == kind:
+                return True
+        return Anomaly.objects.filter(transaction=transaction, kind=kind).exists()
+
+    def open_reservations(self, charge_point: ChargePoint) -> list[Reservation]:
+        """The reservations of a charge point that hold a connector, or are asked for."""
+        return [row for row in self._reservations[charge_point.pk] if row.is_open]
+
+    def reservation(self, charge_point: ChargePoint, reservation_id: int) -> Reservation | None:
+        """The charge point's reservation with this id, also one that has ended."""
+        known = self._reservations[charge_point.pk]
+        if all(row.pk != reservation_id for row in known):
+            ended = Reservation.objects.filter(pk=reservation_id, charge_point=charge_point)
+            known.extend(ended.select_related("connector", "charge_point"))
+        return next((row for row in known if row.pk == reservation_id), None)
+
+    @cached_property
+    def _reservations(self) -> dict[int, list[Reservation]]:
+        found = Reservation.objects.filter(charge_point__in=self._charge_point_ids, status__in=OPEN_RESERVATION_STATES)
+        by_charge_point: dict[int, list[Reservation]] = defaultdict(list)
+        for row in found.select_related("connector", "charge_point").order_by("pk"):
+            by_charge_point[row.charge_point_id].append(row)
+        return by_charge_point
+
+    def commands_by_id(self, command_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Command]:
+        """The commands with these ids, locked."""
+        found = Command.objects.select_for_update(no_key=True).order_by("pk").in_bulk(list(command_ids))
+        self._commands.update(found)
+        return found
+
+    def has_triggered(self, charge_point: ChargePoint, action: str, since: datetime) -> bool:
+        """Whether we have asked this charge point for a message of this action since then."""
+        requested = TRIGGERED_BY.get(action, (action,))
+        for row in self._commands.values():  # one that was sent in this batch is not written yet
+            is_trigger = row.charge_point_id == charge_point.pk and row.action in TRIGGERS
+            was_sent = row.sent_at is not None and row.sent_at >= since and row.status not in REFUSED
+            if is_trigger and was_sent and row.payload.get("requestedMessage") in requested:
+                return True
+        triggers = Command.objects.filter(charge_point=charge_point, action__in=TRIGGERS, sent_at__gte=since)
+        return triggers.filter(payload__requestedMessage__in=requested).exclude(status__in=REFUSED).exists()
+
+    def has_message(self, charge_point: ChargePoint, action: str, since: datetime) -> bool:
+        """Whether this charge point has sent a CALL of this action since then."""
+        for row in self._added[Message]:
+            if (
+                isinstance(row, Message)
+                and row.charge_point_id == charge_point.pk
+                and row.action == action
+                and row.at >= since
+            ):
+                return True
+        return loads.has_call(charge_point.pk, action, since)
+
+    def message_of(self, command: Command) -> Message | None:
+        """The row of the frame log that has this command's CALL; None while nobody has reported it sent."""
+        for row in self._added[Message]:
+            if isinstance(row, Message) and row.command_id == command.pk:
+                return row
+        return self._messages_of_commands.get(command.pk)
+
+    @cached_property
+    def _messages_of_commands(self) -> dict[uuid.UUID, Message]:
+        found = Message.objects.filter(command__in=self._commands) if self._commands else ()
+        return {row.command_id: row for row in found if row.command_id is not None}
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def create_transaction(self, row: Transaction) -> Transaction:
+        """Give a new transaction its id, because that goes into the answer; insert it at the end of the batch."""
+        known = self._transactions  # read before it is among them
+        if not self._free_transaction_ids:
+            self._free_transaction_ids = bulk.reserve_ids(Transaction, max(1, self._expected_starts))
+        row.pk = self._free_transaction_ids.pop(0)
+        known[row.pk] = row
+        self.add(row)
+        return row
+
+    def add(self, row: models.Model) -> None:
+        """Insert the row at the end of the batch."""
+        self._added[type(row)].append(row)
+
+    def change(self, row: models.Model, **values: Any) -> None:
+        """Set fields of a loaded row now, and write them at the end of the batch."""
+        for name, value in values.items():
+            setattr(row, name, value)
+        if row in self._added.get(type(row), ()):
+            return
+        self._changed[type(row)].setdefault(row.pk, (row, set()))[1].update(values)
+
+    def send(self, signal: Signal, sender: type[models.Model], **arguments: Any) -> None:
+        """Send a domain event after COMMIT."""
+        self.events.append((signal, {"sender": sender, **arguments}))
+
+    def at_end(self, function: "AtEnd", item: Any) -> None:
+        """Call ``function(batch, items)`` once with all the items that were handed over with it.
+
+        At the end of the batch, when added rows can be queried and changed ones are not written yet: what it adds and
+        changes is written with them.
+        """
+        self._at_end[function].append(item)
+
+    def flush(self) -> None:
+        """Write all that was added and changed."""
+        self._insert()
+        while self._at_end:
+            function, items = self._at_end.popitem()
+            function(self, items)
+            self._insert()
+        self._update()
+        self.notes.write(self.now)
+
+    def _insert(self) -> None:
+        writes = bulk.Writes()
+        rest = [model for model in self._added if model not in INSERT_ORDER]
+        for model in (*INSERT_ORDER, *rest):
+            if rows := self._added.pop(model, None):
+                writes.insert(rows, ignore_conflicts=model in IGNORE_CONFLICTS)
+        writes.run()
+
+    def _update(self) -> None:
+        writes = bulk.Writes()
+        for model in sorted(self._changed, key=lambda model: model._meta.label):
+            by_fields: dict[frozenset[str], list[models.Model]] = defaultdict(list)
+            for row, fields in self._changed[model].values():
+                by_fields[frozenset(fields)].append(row)
+            for names, rows in by_fields.items():
+                writes.update(rows, names)
+        writes.run()
+        self._changed.clear()

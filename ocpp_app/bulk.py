@@ -1,0 +1,164 @@
+"""Set-based writes: one statement per table, and text that fits its column."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from django.db import connection, models
+
+from ocpp_app import json_rows
+
+MAX_PARAMETERS = 30_000
+"""Parameters of one statement: SQLite takes 32 766, PostgreSQL 65 535."""
+
+
+def fit(row: models.Model) -> None:
+    """Make the row's text storable: no NUL characters (PostgreSQL refuses them), nothing longer than its column.
+
+    What charge points send is kept whole in the frame log; a column that is too short for it must not cost the message.
+    """
+    texts, jsons = _fitted_fields(type(row))
+    for name, max_length in texts:
+        value = getattr(row, name)
+        if isinstance(value, str) and ("\x00" in value or (max_length is not None and len(value) > max_length)):
+            setattr(row, name, fit_text(value, max_length))
+    for name in jsons:
+        setattr(row, name, fit_json(getattr(row, name)))
+
+
+@cache
+def _fitted_fields(model: type[models.Model]) -> tuple[list[tuple[str, int | None]], list[str]]:
+    """The text fields with their lengths, and the JSON fields."""
+    fields = model._meta.concrete_fields
+    texts = [field for field in fields if isinstance(field, models.CharField | models.TextField)]
+    jsons = [field.attname for field in fields if isinstance(field, models.JSONField)]
+    return [(field.attname, field.max_length) for field in texts], jsons
+
+
+def fit_text(value: str, max_length: int | None) -> str:
+    """The text without NUL characters, cut to ``max_length`` where there is one."""
+    if "\x00" in value:
+        value = value.replace("\x00", "\\x00")
+    return value if max_length is None or len(value) <= max_length else value[:max_length]
+
+
+def fit_json(value: Any) -> Any:
+    """The value without NUL characters in its strings and keys."""
+    if isinstance(value, str):
+        return fit_text(value, None)
+    if isinstance(value, list):
+        return [fit_json(item) for item in value]
+    if isinstance(value, dict):
+        return {fit_text(key, None): fit_json(item) for key, item in value.items()}
+    return value
+
+
+def insert(rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
+    """Insert rows of one model now; see ``Writes.insert``."""
+    writes = Writes()
+    writes.insert(rows, ignore_conflicts=ignore_conflicts)
+    writes.run()
+
+
+def update(rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
+    """Update the named fields of rows of one model now; see ``Writes.update``."""
+    writes = Writes()
+    writes.update(rows, field_names)
+    writes.run()
+
+
+class Writes:
+    """INSERTs and UPDATEs of a batch; they are done when ``run`` has returned."""
+
+    def __init__(self) -> None:
+        self._statements: list[json_rows.Statement] = []
+
+    def insert(self, rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
+        """Insert rows of one model; no signals, and their primary keys are not read back."""
+        for row in rows:
+            fit(row)
+        statement = json_rows.insert(rows, ignore_conflicts=ignore_conflicts) if _takes_json() else None
+        if statement is None:
+            type(rows[0])._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
+            return
+        self._statements.append(statement)
+        for row in rows:
+            row._state.adding, row._state.db = False, connection.alias
+
+    def update(self, rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
+        """Update the named fields of rows of one model in one statement (``UPDATE … FROM``)."""
+        for row in rows:
+            fit(row)
+        names = sorted(field_names)
+        statement = json_rows.update(rows, names) if _takes_json() else None
+        if statement is None:
+            _update(rows, names)
+        else:
+            self._statements.append(statement)
+
+    def run(self) -> None:
+        """Execute what has not been executed yet."""
+        statements, self._statements = self._statements, []
+        json_rows.run(statements)
+
+
+def _takes_json() -> bool:
+    return connection.vendor == "postgresql"
+
+
+def _update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
+    meta = type(rows[0])._meta
+    pk = meta.pk
+    assert pk is not None
+    fields = [meta.get_field(name) for name in names]
+    per_statement = max(1, MAX_PARAMETERS // (len(fields) + 1))
+    for start in range(0, len(rows), per_statement):
+        _update_some(meta, pk, fields, rows[start : start + per_statement])
+
+
+def _update_some(meta: Any, pk: Any, fields: list[Any], rows: Sequence[models.Model]) -> None:
+    quote = connection.ops.quote_name
+    columns = [pk, *fields]
+    parameters: list[Any] = []
+    for row in rows:
+        parameters.extend(field.get_db_prep_save(getattr(row, field.attname), connection) for field in columns)
+    types = [_cast(field) for field in columns]
+    first = f"({', '.join(types)})"  # the casts of the first row type the whole list
+    others = f"({', '.join('%s' for _ in columns)})" if connection.vendor == "sqlite" else first
+    values = ", ".join([first] + [others] * (len(rows) - 1))
+    assignments = ", ".join(f"{quote(field.column)} = v.c{index}" for index, field in enumerate(fields, start=1))
+    names = ", ".join(f"c{index}" for index in range(len(columns)))
+    table = quote(meta.db_table)
+    sql = (
+        f"WITH v ({names}) AS (VALUES {values}) "
+        f"UPDATE {table} SET {assignments} FROM v WHERE {table}.{quote(pk.column)} = v.c0"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+
+
+def _cast(field: Any) -> str:
+    if connection.vendor == "sqlite":
+        return "%s"
+    # In parentheses: a negative number is written into the statement, and a cast binds closer than its minus.
+    return f"(%s)::{field.rel_db_type(connection) if field.is_relation else field.cast_db_type(connection)}"
+
+
+def reserve_ids(model: type[models.Model], count: int) -> list[int]:
+    """So many primary keys that no other row will get; those that are not used leave a gap."""
+    meta = model._meta
+    assert meta.pk is not None
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            sql = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
+            cursor.execute(sql, [connection.ops.quote_name(meta.db_table), meta.pk.column, count])
+            return [number for (number,) in cursor.fetchall()]
+        # SQLite's AUTOINCREMENT counts in a table of its own; whoever runs a batch holds the only write lock.
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [meta.db_table])
+        found = cursor.fetchone()
+        last = found[0] if found else 0
+        if found:
+            cursor.execute("UPDATE sqlite_sequence SET seq = %s WHERE name = %s", [last + count, meta.db_table])
+        else:
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [meta.db_table, count])
+        return list(range(last + 1, last + count + 1))

@@ -1,0 +1,128 @@
+"""Which middlewares handle what: the one table (action, message type) → middlewares, outermost first."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from ocpp_app import conf
+from ocpp_app.errors import CallRefused
+from ocpp_app.middleware import (
+    AuthorizeMiddleware,
+    AutoRemoteStartMiddleware,
+    BootNotificationMiddleware,
+    CancelReservationMiddleware,
+    DataTransferMiddleware,
+    DiagnosticsStatusNotificationMiddleware,
+    FirmwareStatusNotificationMiddleware,
+    HeartbeatMiddleware,
+    MeterValuesMiddleware,
+    OCPPMiddleware,
+    OCPPRequest,
+    OCPPResponse,
+    OrphanedTransactionMiddleware,
+    ReleaseReservationMiddleware,
+    ReserveNowMiddleware,
+    SecurityUpgradeMiddleware,
+    StartTransactionMiddleware,
+    StatusNotificationMiddleware,
+    StopTransactionMiddleware,
+    UseReservationMiddleware,
+)
+from ocppj.errors import ErrorCode
+from ocppj.frames import MessageType
+from ocppj.v16 import Action
+
+Key = tuple[str, MessageType]
+MiddlewareClass = type[OCPPMiddleware]
+
+# --8<-- [start:defaults]
+DEFAULT_CHAINS: Mapping[Key, Sequence[MiddlewareClass]] = {
+    (Action.Authorize, MessageType.call): (AuthorizeMiddleware,),
+    (Action.BootNotification, MessageType.call): (BootNotificationMiddleware,),
+    (Action.DataTransfer, MessageType.call): (DataTransferMiddleware,),
+    (Action.DiagnosticsStatusNotification, MessageType.call): (DiagnosticsStatusNotificationMiddleware,),
+    (Action.FirmwareStatusNotification, MessageType.call): (FirmwareStatusNotificationMiddleware,),
+    (Action.Heartbeat, MessageType.call): (HeartbeatMiddleware,),
+    (Action.MeterValues, MessageType.call): (MeterValuesMiddleware,),
+    (Action.StartTransaction, MessageType.call): (
+        OrphanedTransactionMiddleware,
+        UseReservationMiddleware,
+        StartTransactionMiddleware,
+    ),
+    (Action.StatusNotification, MessageType.call): (
+        AutoRemoteStartMiddleware,
+        ReleaseReservationMiddleware,
+        StatusNotificationMiddleware,
+    ),
+    (Action.StopTransaction, MessageType.call): (StopTransactionMiddleware,),
+    (Action.ChangeConfiguration, MessageType.call_result): (SecurityUpgradeMiddleware,),
+    (Action.ChangeConfiguration, MessageType.call_error): (SecurityUpgradeMiddleware,),
+    (Action.CancelReservation, MessageType.call_result): (CancelReservationMiddleware,),
+    (Action.ReserveNow, MessageType.call_result): (ReserveNowMiddleware,),
+    (Action.ReserveNow, MessageType.call_error): (ReserveNowMiddleware,),
+}
+# --8<-- [end:defaults]
+
+
+class EndOfChain(OCPPMiddleware):
+    """What the last middleware of a chain finds behind it: a CALL that nobody has answered is not supported, an
+    answer needs none."""
+
+    def __init__(self) -> None:
+        super().__init__(self)
+
+    def handle(self, request: OCPPRequest) -> OCPPResponse:
+        if request.message_type == MessageType.call:
+            raise CallRefused(ErrorCode.NotSupported, f"{request.action} is not handled by this central system.")
+        return OCPPResponse()
+
+
+def chain(action: str, message_type: MessageType) -> OCPPMiddleware:
+    """The first link of the chain for this action and message type; built once for a process."""
+    return _chains().get((str(action), message_type), END)
+
+
+def classes_of(entries: Sequence[MiddlewareClass | str]) -> list[MiddlewareClass]:
+    """The classes that the entries of a chain name; raises ImproperlyConfigured, naming the entry."""
+    return [_class_of(entry) for entry in entries]
+
+
+def _class_of(entry: MiddlewareClass | str) -> MiddlewareClass:
+    try:
+        found = import_string(entry) if isinstance(entry, str) else entry
+    except ImportError as error:
+        raise ImproperlyConfigured(f"OCPP_MIDDLEWARE names {entry!r}, which cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, OCPPMiddleware)):
+        raise ImproperlyConfigured(
+            f"OCPP_MIDDLEWARE names {entry!r}, which is no subclass of ocpp_app.middleware.OCPPMiddleware."
+        )
+    return found
+
+
+def link(classes: Sequence[MiddlewareClass]) -> OCPPMiddleware:
+    """The classes as one chain, the first outermost."""
+    first: OCPPMiddleware = END
+    for middleware in reversed(classes):
+        first = middleware(first)
+    return first
+
+
+@cache
+def _chains() -> dict[tuple[str, MessageType], OCPPMiddleware]:
+    table = {**DEFAULT_CHAINS, **conf.middleware()}
+    return {
+        (str(action), MessageType(message_type)): link(classes_of(entries))
+        for (action, message_type), entries in table.items()
+    }
+
+
+def _forget(*, setting: str, **_kwargs: object) -> None:
+    if setting == "OCPP_MIDDLEWARE":
+        _chains.cache_clear()
+
+
+END = EndOfChain()
+setting_changed.connect(_forget)

@@ -1,0 +1,123 @@
+"""System checks: wrong settings are found by ``manage.py check`` and at every start, with what to do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from ocpp_app import chains, conf, data_transfer, quirks
+from ocppj.frames import MessageType
+from ocppj.v16 import PROTOCOL
+
+CHOICES = {
+    "OCPP_UNKNOWN_CHARGE_POINT": ("pending", "accept", "reject"),
+    "OCPP_UNKNOWN_ID_TAG": ("reject", "accept"),
+    "OCPP_RPC_QUEUE_TYPE": ("classic", "quorum"),
+    "OCPP_RELAY": ("amqp", "memory", None, ""),
+    "OCPP_SECURITY_PROFILE": (0, 1, 2, 3),
+}
+POSITIVE = ("OCPP_HEARTBEAT_INTERVAL", "OCPP_WORKER_BATCH", "OCPP_CALL_TIMEOUT", "OCPP_COMMAND_GRACE")
+
+
+@register()
+def check_choices(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Settings with a few allowed values have one of them."""
+    return [
+        Error(
+            f"{name} is {conf.read(name)!r}.",
+            hint=f"Use one of {', '.join(repr(choice) for choice in choices if choice or choice == 0)}.",
+            id="ocpp_app.E001",
+        )
+        for name, choices in CHOICES.items()
+        if conf.read(name) not in choices
+    ]
+
+
+@register()
+def check_numbers(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Durations and sizes are numbers above zero."""
+    return [
+        Error(f"{name} is {conf.read(name)!r}.", hint="Use a number above 0.", id="ocpp_app.E002")
+        for name in POSITIVE
+        if isinstance(conf.read(name), bool) or not isinstance(conf.read(name), int | float) or conf.read(name) <= 0
+    ]
+
+
+@register()
+def check_relay(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """The broker's URL is there where it is needed, and can be one."""
+    url = conf.amqp_url()
+    if conf.read("OCPP_RELAY") == "amqp" and not url:
+        hint = "Set AMQP_URL to amqp://user:password@host:5672/, or OCPP_RELAY to 'memory' for one process."
+        return [Error("OCPP_RELAY is 'amqp', but there is no AMQP_URL.", hint=hint, id="ocpp_app.E003")]
+    if url and urlsplit(url).scheme not in ("amqp", "amqps"):
+        return [Error("AMQP_URL is no AMQP URL.", hint="It begins with amqp:// or amqps://.", id="ocpp_app.E004")]
+    return []
+
+
+@register()
+def check_middleware(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_MIDDLEWARE has known keys, and lists of middlewares that can be imported."""
+    found: list[CheckMessage] = []
+    configured = conf.read("OCPP_MIDDLEWARE")
+    if not isinstance(configured, Mapping):
+        hint = "It is a dictionary of lists; a key is a pair such as (Action.Heartbeat, MessageType.call)."
+        return [Error("OCPP_MIDDLEWARE is no dictionary.", hint=hint, id="ocpp_app.E006")]
+    for key, entries in configured.items():
+        found.extend(_check_key(key))
+        found.extend(_check_entries(key, entries))
+    return found
+
+
+@register()
+def check_quirks(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_QUIRKS is a list of quirks as in ``quirks.toml``."""
+    try:
+        quirks.checked(conf.quirks())
+    except (ImproperlyConfigured, TypeError) as error:
+        return [
+            Error(f"OCPP_QUIRKS: {error}", hint="See ocpp_app/quirks.toml for what a quirk is.", id="ocpp_app.E008")
+        ]
+    return []
+
+
+@register()
+def check_data_transfer_handlers(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_DATA_TRANSFER_HANDLERS has pairs as keys, and handlers that can be imported and called."""
+    try:
+        data_transfer.checked(conf.data_transfer_handlers())
+    except ImproperlyConfigured as error:
+        hint = 'Such as {("com.example", "GetTariff"): "myapp.ocpp.get_tariff"}; see docs/middleware.md.'
+        return [Error(str(error), hint=hint, id="ocpp_app.E009")]
+    return []
+
+
+def _check_key(key: Any) -> Sequence[CheckMessage]:
+    try:
+        action, message_type = key
+        MessageType(message_type)
+    except (TypeError, ValueError):
+        hint = "A key is a pair such as (Action.Heartbeat, MessageType.call)."
+        return [Error(f"OCPP_MIDDLEWARE has the key {key!r}.", hint=hint, id="ocpp_app.E005")]
+    if action not in PROTOCOL.actions:
+        hint = "Use a member of ocppj.v16.Action; a chain for a misspelt action never runs."
+        return [Warning(f"OCPP_MIDDLEWARE has the unknown action {action!r}.", hint=hint, id="ocpp_app.W001")]
+    return []
+
+
+def _check_entries(key: Any, entries: Any) -> Sequence[CheckMessage]:
+    if isinstance(entries, str) or not isinstance(entries, Sequence):
+        hint = 'A value is a list of classes or dotted paths, such as ["myapp.ocpp.TellTheDoorman"].'
+        return [Error(f"OCPP_MIDDLEWARE[{key!r}] is no list.", hint=hint, id="ocpp_app.E006")]
+    try:
+        chains.link(chains.classes_of(entries))
+    except ImproperlyConfigured as error:
+        return [
+            Error(str(error), hint="Check the dotted path, and that its module can be imported.", id="ocpp_app.E007")
+        ]
+    except TypeError as error:
+        hint = "A middleware is made with one argument, the next one in its chain: __init__(self, next)."
+        return [Error(f"OCPP_MIDDLEWARE[{key!r}] cannot be linked: {error}.", hint=hint, id="ocpp_app.E007")]
+    return []

@@ -1,0 +1,133 @@
+"""The settings of this app, read from Django's settings with their defaults; nothing else reads them."""
+
+from typing import Any, Literal
+
+from django.conf import settings
+
+from ocppj.queues import RPC_QUEUE
+
+DEFAULTS: dict[str, Any] = {
+    "AMQP_URL": "",
+    "OCPP_RELAY": None,
+    "OCPP_HEARTBEAT_INTERVAL": 3600,
+    "OCPP_MIDDLEWARE": {},
+    "OCPP_WORKER_BATCH": 64,
+    "OCPP_UNKNOWN_CHARGE_POINT": "pending",
+    "OCPP_UNKNOWN_ID_TAG": "reject",
+    "OCPP_AUTO_REMOTE_START": True,
+    "OCPP_CALL_TIMEOUT": 30,
+    "OCPP_COMMAND_GRACE": 10,
+    "OCPP_RPC_QUEUE": RPC_QUEUE,
+    "OCPP_RPC_QUEUE_TYPE": "classic",
+    "OCPP_STRICT": False,
+    "OCPP_SECURITY_PROFILE": 1,
+    "OCPP_TRUSTED_OPERATORS": (),
+    "OCPP_MAX_UNKNOWN_CHARGE_POINTS": 1000,
+    "OCPP_QUIRKS": (),
+    "OCPP_DATA_TRANSFER_HANDLERS": {},
+    "OCPP_API_THROTTLE": "1000/min",
+}
+
+
+def read(name: str) -> Any:
+    """The setting ``name``, or its default."""
+    return getattr(settings, name, DEFAULTS[name])
+
+
+def amqp_url() -> str:
+    """The broker, ``amqp://user:password@host:5672/vhost``; empty without one."""
+    return str(read("AMQP_URL"))
+
+
+def relay() -> Literal["amqp", "memory"]:
+    """How gateway and worker reach each other: through RabbitMQ, or in one process."""
+    return read("OCPP_RELAY") or ("amqp" if amqp_url() else "memory")
+
+
+def heartbeat_interval_s() -> int:
+    """The heartbeat interval that an accepted BootNotification is answered with, in seconds."""
+    return int(read("OCPP_HEARTBEAT_INTERVAL"))
+
+
+def middleware() -> dict[Any, list[Any]]:
+    """The user's chains by (action, message type); each replaces the default chain of its key."""
+    return dict(read("OCPP_MIDDLEWARE"))
+
+
+def worker_batch() -> int:
+    """How many requests a worker takes into one database transaction."""
+    return int(read("OCPP_WORKER_BATCH"))
+
+
+def unknown_charge_point() -> Literal["pending", "accept", "reject"]:
+    """What becomes of a charge point that nobody has registered."""
+    policy: Literal["pending", "accept", "reject"] = read("OCPP_UNKNOWN_CHARGE_POINT")
+    return policy
+
+
+def max_unknown_charge_points() -> int:
+    """How many charge points may wait for approval; further unknown ones are not let in."""
+    return int(read("OCPP_MAX_UNKNOWN_CHARGE_POINTS"))
+
+
+def security_profile() -> int:
+    """The security profile (0-3) required of a charge point that says nothing else; 0 asks for no credentials."""
+    return int(read("OCPP_SECURITY_PROFILE"))
+
+
+def trusted_operators() -> tuple[str, ...]:
+    """The organisation names (O) in client certificates that are trusted (security whitepaper A00.FR.404)."""
+    return tuple(read("OCPP_TRUSTED_OPERATORS"))
+
+
+def unknown_id_tag() -> Literal["reject", "accept"]:
+    """What becomes of an idTag that nobody has registered."""
+    policy: Literal["reject", "accept"] = read("OCPP_UNKNOWN_ID_TAG")
+    return policy
+
+
+def auto_remote_start() -> bool:
+    """Whether charging starts by itself as soon as a car is plugged in, unless a charge point says otherwise."""
+    return bool(read("OCPP_AUTO_REMOTE_START"))
+
+
+def strict() -> bool:
+    """Whether messages that break the specification are refused, unless a charge point says otherwise."""
+    return bool(read("OCPP_STRICT"))
+
+
+def quirks() -> list[Any]:
+    """The site's own vendor quirks, after those of ``quirks.toml``."""
+    return list(read("OCPP_QUIRKS"))
+
+
+def data_transfer_handlers() -> Any:
+    """The site's handlers of vendor messages by (vendorId, messageId)."""
+    return read("OCPP_DATA_TRANSFER_HANDLERS")
+
+
+def api_throttle() -> str:
+    """How much of the API each token, user and address may ask for, such as ``1000/min``; empty: without limit."""
+    return str(read("OCPP_API_THROTTLE") or "")
+
+
+def call_timeout_s() -> float:
+    """How long a charge point may take to answer a CALL of ours, in seconds."""
+    return float(read("OCPP_CALL_TIMEOUT"))
+
+
+def command_grace_s() -> float:
+    """How long after its timeout a command of which no gateway has reported anything is given up, in seconds."""
+    return float(read("OCPP_COMMAND_GRACE"))
+
+
+def rpc_queue() -> str:
+    """The queue from which workers take requests. The gateways need the same (WSGATE_QUEUE)."""
+    return str(read("OCPP_RPC_QUEUE"))
+
+
+def rpc_queue_type() -> Literal["classic", "quorum"]:
+    """The type of that queue; quorum for a broker cluster. The gateways need the same
+    (WSGATE_QUEUE_TYPE)."""
+    queue_type: Literal["classic", "quorum"] = read("OCPP_RPC_QUEUE_TYPE")
+    return queue_type

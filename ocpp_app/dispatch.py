@@ -1,0 +1,177 @@
+"""A batch of requests in, replies out: one transaction for all, and one for each where that fails.
+
+``Dispatcher.process`` is what a relay's consumer calls. It answers every request exactly once after COMMIT; a request
+that came before is answered from the frame log. What cannot be handled because of our own code costs only itself and
+is kept for replay.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils import timezone
+
+from ocpp_app import failures
+from ocpp_app.batch import Batch
+from ocpp_app.database import is_conflict, is_unavailable
+from ocpp_app.errors import DatabaseUnavailable, RelayUnavailable
+from ocpp_app.handling import Handling
+from ocpp_app.work import Items, Work
+from ocppj import envelope
+
+logger = logging.getLogger(__name__)
+
+ALONE_FOR_S = 600
+"""How long a (charge point, action) that failed keeps out of other messages' transactions, in seconds."""
+CONFLICT_RETRIES = 3
+NOBODYS_FAULT = (DatabaseUnavailable, RelayUnavailable)
+"""No message is to blame: the requests come again."""
+
+Publish = Callable[[Items], None]
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class AfterCommit:
+    """What is left to do once the replies are out: the users' ``on_commit`` hooks and the domain events."""
+
+    hooks: list[Callable[[], Any]] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Run them all; one that fails is logged and stops no other."""
+        for hook in self.hooks:
+            try:
+                hook()
+            except Exception:  # the edge of the process: what users hang on a commit must not take the worker down
+                logger.exception("A hook after COMMIT failed; what was committed stays committed.")
+
+
+class Dispatcher:
+    """Handles requests; one instance for each worker process or thread."""
+
+    def __init__(self) -> None:
+        self._alone_until: dict[tuple[str | None, str], float] = {}
+
+    def process(self, works: Sequence[Work], publish: Publish) -> AfterCommit:
+        """Handle the requests in their order; ``publish`` gets the replies by queue right after each COMMIT.
+
+        Acknowledge the requests afterwards, then call ``run`` on what is returned. Raises ``DatabaseUnavailable``
+        when the database is to blame: call again later with the same requests, those already carried out are answered
+        from memory. What ``publish`` raises for a broker that is gone (``RelayUnavailable``) goes up as it is: the
+        requests come again.
+        """
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        after = AfterCommit()
+        try:
+            for group in self._groups(works):
+                self._process_group(group, publish, after)
+        except NOBODYS_FAULT:
+            after.run()  # of what was committed; when the requests come again it is only answered
+            raise
+        return after
+
+    def _groups(self, works: Sequence[Work]) -> Iterator[list[Work]]:
+        group: list[Work] = []
+        for work in works:
+            if self._runs_alone(work):
+                if group:
+                    yield group
+                yield [work]
+                group = []
+            else:
+                group.append(work)
+        if group:
+            yield group
+
+    def _runs_alone(self, work: Work) -> bool:
+        if isinstance(work.request, envelope.Announce):
+            return work.request.sessions is not None
+        until = self._alone_until.get((work.identity, work.action))
+        return until is not None and time.monotonic() < until
+
+    def _process_group(self, group: list[Work], publish: Publish, after: AfterCommit) -> None:
+        if len(group) > 1:
+            try:
+                self._commit_again(group, publish, after)
+                return
+            except NOBODYS_FAULT:
+                raise
+            except Exception:  # one bad message must cost only itself: each again in a transaction of its own
+                logger.warning("A batch of %d requests failed; each is run alone.", len(group), exc_info=True)
+        for work in group:
+            self._process_alone(work, publish, after)
+
+    def _process_alone(self, work: Work, publish: Publish, after: AfterCommit) -> None:
+        try:
+            self._commit_again([work], publish, after)
+        except NOBODYS_FAULT:
+            raise
+        except Exception:  # ours or a user's bug: decided by ``failures``
+            logger.exception("%s failed.", work.action, extra={"charge_point": work.identity, "action": work.action})
+            self._alone_until[work.identity, work.action] = time.monotonic() + ALONE_FOR_S
+            self._fail(work, traceback.format_exc(), publish, after)
+
+    def _fail(self, work: Work, failure: str, publish: Publish, after: AfterCommit) -> None:
+        try:
+            self._commit_again([work], publish, after, failure=failure)
+        except NOBODYS_FAULT:
+            raise
+        except Exception:  # not even that can be written: raising would kill one worker after the other
+            logger.exception("%s cannot be kept.", work.action, extra={"charge_point": work.identity})
+            publish(failures.answer_without_database(work))
+
+    def _commit_again(
+        self, works: list[Work], publish: Publish, after: AfterCommit, failure: str | None = None
+    ) -> None:
+        for attempt in range(1, CONFLICT_RETRIES + 1):
+            try:
+                self._commit(works, publish, after, failure)
+                return
+            except DatabaseError as error:
+                if is_unavailable(error):
+                    raise DatabaseUnavailable(str(error)) from error
+                if not is_conflict(error) or (attempt == CONFLICT_RETRIES and isinstance(error, IntegrityError)):
+                    raise
+                if attempt == CONFLICT_RETRIES:  # somebody holds a lock for long: no message is to blame
+                    raise DatabaseUnavailable(str(error)) from error
+                logger.info("The batch conflicts with another and is run again: %s", error)
+
+    def _commit(self, works: list[Work], publish: Publish, after: AfterCommit, failure: str | None) -> None:
+        def handle(batch: Batch) -> Items:
+            return Handling(batch, works).handle() if failure is None else failures.answer(batch, works[0], failure)
+
+        outgoing, left = commit(handle)
+        after.hooks.extend(left.hooks)
+        publish(outgoing)
+
+
+def commit(handle: Callable[[Batch], Result]) -> tuple[Result, AfterCommit]:
+    """Let ``handle`` work on a batch in a transaction of its own; returns its result and what is left to ``run``."""
+    with transaction.atomic():
+        batch = Batch(timezone.now())
+        result = handle(batch)
+        batch.flush()
+        hooks = _take_hooks()
+    return result, AfterCommit([*hooks, *(_event(signal, arguments) for signal, arguments in batch.events)])
+
+
+def _take_hooks() -> list[Callable[[], Any]]:
+    """Take over the hooks that users gave to ``transaction.on_commit``: they run after our replies are out, each for
+    itself."""
+    hooks = [entry[1] for entry in connection.run_on_commit]
+    connection.run_on_commit = []
+    return hooks
+
+
+def _event(signal: Any, arguments: dict[str, Any]) -> Callable[[], None]:
+    def send() -> None:
+        for receiver, result in signal.send_robust(**arguments):
+            if isinstance(result, Exception):
+                logger.error("The receiver %r of a signal failed.", receiver, exc_info=result)
+
+    return send

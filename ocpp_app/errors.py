@@ -1,0 +1,124 @@
+"""Errors of the Django app.
+
+OCPPAppError
+├── CallRefused             a middleware answers a CALL with a CALLERROR
+├── CommandError            a command did not get its answer
+│   ├── UnknownChargePoint      nobody has registered this identity
+│   ├── ChargePointOffline      not connected (or not accepted), and queueing was not asked for
+│   ├── CommandTimedOut         no answer in time; the command lives on
+│   ├── CommandFailed           the charge point answered with a CALLERROR
+│   ├── CommandNotDelivered     lost, expired or cancelled
+│   ├── TriggerRefused          the charge point does not send the message that it was asked for
+│   ├── IdempotencyKeyReused    the key belongs to another command
+│   └── WaitNotPossible         waiting here would wait for ever
+├── TransactionError        the back office cannot do this with a transaction
+│   ├── TransactionEnded        it is not open any more
+│   └── TransactionOpen         it is still open
+├── UpgradeUnderWay         a charge point is being given a new key or profile already
+├── UpgradeNotNeeded        a charge point has this security profile already
+├── RelayUnavailable        the broker cannot be reached
+│   └── DeliveryUnknown         the broker went away while something was on its way to it
+└── DatabaseUnavailable     the database cannot be reached, or cannot write
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ocppj.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from ocpp_app.models import Command
+
+
+class OCPPAppError(Exception):
+    """Base of everything that ``ocpp_app`` raises on purpose."""
+
+
+class CallRefused(OCPPAppError):
+    """Raised by a middleware to answer the CALL with a CALLERROR; what was done so far is kept."""
+
+    def __init__(self, code: ErrorCode, description: str = "", details: dict[str, Any] | None = None) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+        self.details = details or {}
+
+
+class CommandError(OCPPAppError):
+    """A command did not get its answer; ``command`` is its row, or None where none was made."""
+
+    def __init__(self, message: str, command: "Command | None" = None) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class UnknownChargePoint(CommandError):
+    """No charge point has this identity."""
+
+
+class ChargePointOffline(CommandError):
+    """The charge point is not connected or not accepted, and the caller did not ask to queue (``expires_at``)."""
+
+
+class CommandTimedOut(CommandError):
+    """No answer within the time the caller gave, or the charge point was given; the row still completes with a late
+    answer."""
+
+
+class CommandFailed(CommandError):
+    """The charge point answered with a CALLERROR (OCPP-J 1.6 §4.2.3)."""
+
+    def __init__(self, command: "Command") -> None:
+        super().__init__(f"{command.action}: {command.error_code} {command.error_description}".rstrip(), command)
+        self.code = command.error_code
+        self.description = command.error_description
+        self.details = command.error_details
+
+
+class CommandNotDelivered(CommandError):
+    """The command ended lost, expired or cancelled; ``command.state`` says which."""
+
+
+class TriggerRefused(CommandError):
+    """The charge point answered TriggerMessage.req with Rejected or NotImplemented (OCPP 1.6 §5.17):
+    ``command.status``."""
+
+
+class IdempotencyKeyReused(CommandError):
+    """The idempotency key was used before, for another action or payload: ``command`` is what it belongs to."""
+
+
+class WaitNotPossible(CommandError):
+    """Waiting inside a database transaction (the command would leave only after it) or inside a worker (which takes
+    the answer)."""
+
+
+class TransactionError(OCPPAppError):
+    """The back office cannot do this with a transaction."""
+
+
+class TransactionEnded(TransactionError):
+    """The transaction is not open any more: there is nothing to close."""
+
+
+class TransactionOpen(TransactionError):
+    """The transaction is still open: its energy is not known yet."""
+
+
+class UpgradeUnderWay(OCPPAppError):
+    """One security upgrade at a time; this charge point's has not ended."""
+
+
+class UpgradeNotNeeded(OCPPAppError):
+    """The charge point connects with this security profile already."""
+
+
+class RelayUnavailable(OCPPAppError):
+    """The broker cannot be reached; the command stays queued and housekeeping sends it later."""
+
+
+class DeliveryUnknown(RelayUnavailable):
+    """The broker connection was lost while something was on its way: it may have arrived, or not."""
+
+
+class DatabaseUnavailable(OCPPAppError):
+    """The database cannot be reached or cannot write: nobody's message is to blame."""

@@ -1,0 +1,46 @@
+"""How a command goes from one state to the next: by ``models.TRANSITIONS``, and by no other way than these functions.
+
+Whoever finishes a command here has its event sent and its secrets hidden; nobody else needs to think of it.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from ocpp_app import secrecy, signals
+from ocpp_app.models import ALIVE_STATES, Command, CommandState
+
+if TYPE_CHECKING:
+    from ocpp_app.batch import Batch
+
+
+def change(batch: "Batch", command: Command, state: CommandState, **values: Any) -> bool:
+    """Let a command of a batch, whose row is locked, go on to ``state`` with these values; False where it may not."""
+    if not command.may_become(state):
+        return False
+    batch.change(command, state=state, **values, **_at_the_end(command, state))
+    if command.is_finished:
+        batch.send(signals.command_finished, Command, charge_point=command.charge_point, command=command)
+    return True
+
+
+def change_row(command: Command, state: CommandState, **values: Any) -> bool:
+    """The same outside of a batch, at once. False also when its row is not as ``command`` has it any more: somebody
+    else was quicker."""
+    if not command.may_become(state):
+        return False
+    as_seen = Command.objects.filter(pk=command.pk, state=command.state, session=command.session_id)
+    changed = {"state": state, **values, **_at_the_end(command, state)}
+    if not as_seen.update(**changed):
+        return False
+    for name, value in changed.items():
+        setattr(command, name, value)
+    if command.is_finished:
+        event = partial(signals.command_finished.send_robust, Command, charge_point=command.charge_point)
+        transaction.on_commit(partial(event, command=command))
+    return True
+
+
+def _at_the_end(command: Command, state: CommandState) -> dict[str, Any]:
+    return secrecy.hidden(command) if state not in ALIVE_STATES else {}

@@ -1,0 +1,142 @@
+"""``manage.py consume_rpc_queue``: the workers behind RabbitMQ."""
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import threading
+import time
+from argparse import ArgumentParser
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from ocpp_app import conf
+from ocpp_app.errors import RelayUnavailable
+from ocpp_app.relay.amqp import AmqpCarrier
+from ocpp_app.rpc.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+RESTART_AFTER_S = 1.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 10.0
+STOP_WITHIN_S = 30.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Take requests of the websocket gateways from RabbitMQ (AMQP_URL) and handle them. "
+        "SIGTERM finishes the batch at hand."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--processes", type=int, default=1, metavar="N", help="worker processes; a dead one is started again"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if conf.relay() != "amqp" or not conf.amqp_url():
+            raise CommandError(
+                "There is no broker: set AMQP_URL (amqp://user:password@host:5672/) and leave OCPP_RELAY unset, "
+                "or run everything in one process with `manage.py runcsms`."
+            )
+        if options["processes"] < 1:
+            raise CommandError("--processes takes a number from 1.")
+        if options["processes"] == 1:
+            serve()
+        else:
+            Parent(options["processes"]).run()
+
+
+def serve() -> None:
+    """One worker process: serves until SIGTERM or SIGINT, through any outage of the broker."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    _stop_with_parent(stopping)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    backoff_s = FIRST_BACKOFF_S
+    logger.info("Worker %s starts.", name)
+    while not stopping.is_set():
+        started = time.monotonic()
+        try:
+            carrier = AmqpCarrier(
+                conf.amqp_url(),
+                queue=conf.rpc_queue(),
+                prefetch=conf.worker_batch(),
+                queue_type=conf.rpc_queue_type(),
+            )
+            logger.info("Worker %s takes requests.", name)
+            Worker(carrier, name=name, stopping=stopping).run()
+        except RelayUnavailable as error:
+            if time.monotonic() - started > MAX_BACKOFF_S:
+                backoff_s = FIRST_BACKOFF_S
+            logger.error("%s Trying again in %.1f s.", error, backoff_s)
+            stopping.wait(backoff_s)
+            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+    logger.info("Worker %s has stopped.", name)
+
+
+def _stop_with_parent(stopping: threading.Event) -> None:
+    """A worker whose parent was killed stops by itself: nobody else would ever stop it."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        logger.error("The parent process is gone, this worker stops.")
+        stopping.set()
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class Parent:
+    """Keeps N worker processes alive."""
+
+    def __init__(self, processes: int) -> None:
+        self._context = multiprocessing.get_context("fork")
+        self._stopping = False
+        self._children: list[BaseProcess] = []
+        self._processes = processes
+
+    def run(self) -> None:
+        """Start the workers, start dead ones again; on SIGTERM or SIGINT stop them and return."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        connections.close_all()  # a connection must not be shared across fork
+        self._children = [self._start() for _ in range(self._processes)]
+        while not self._stopping:
+            multiprocessing.connection.wait([child.sentinel for child in self._children], timeout=RESTART_AFTER_S)
+            self._children = [
+                child if child.is_alive() or self._stopping else self._restart(child) for child in self._children
+            ]
+        self._join()
+
+    def _start(self) -> BaseProcess:
+        child = self._context.Process(target=serve, name="ocpp-worker")
+        child.start()
+        return child
+
+    def _restart(self, child: BaseProcess) -> BaseProcess:
+        logger.error("Worker process %s died with exit code %s and is started again.", child.pid, child.exitcode)
+        time.sleep(RESTART_AFTER_S)
+        return self._start()
+
+    def _stop(self, *_: Any) -> None:
+        self._stopping = True
+
+    def _join(self) -> None:
+        for child in self._children:
+            if child.is_alive():
+                child.terminate()
+        deadline = time.monotonic() + STOP_WITHIN_S
+        for child in self._children:
+            child.join(max(0.0, deadline - time.monotonic()))
+            if child.is_alive():
+                logger.error("Worker process %s did not stop within %.0f s and is killed.", child.pid, STOP_WITHIN_S)
+                child.kill()

@@ -1,0 +1,43 @@
+"""The built-in middlewares, one per file; ``ocpp_app.chains`` says where each is used."""
+
+from ocpp_app.middleware.authorize import AuthorizeMiddleware
+from ocpp_app.middleware.auto_remote_start import AutoRemoteStartMiddleware
+from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
+from ocpp_app.middleware.boot_notification import BootNotificationMiddleware
+from ocpp_app.middleware.cancel_reservation import CancelReservationMiddleware
+from ocpp_app.middleware.data_transfer import DataTransferMiddleware
+from ocpp_app.middleware.diagnostics_status_notification import DiagnosticsStatusNotificationMiddleware
+from ocpp_app.middleware.firmware_status_notification import FirmwareStatusNotificationMiddleware
+from ocpp_app.middleware.heartbeat import HeartbeatMiddleware
+from ocpp_app.middleware.meter_values import MeterValuesMiddleware
+from ocpp_app.middleware.orphaned_transaction import OrphanedTransactionMiddleware
+from ocpp_app.middleware.release_reservation import ReleaseReservationMiddleware
+from ocpp_app.middleware.reserve_now import ReserveNowMiddleware
+from ocpp_app.middleware.security_upgrade import SecurityUpgradeMiddleware
+from ocpp_app.middleware.start_transaction import StartTransactionMiddleware
+from ocpp_app.middleware.status_notification import StatusNotificationMiddleware
+from ocpp_app.middleware.stop_transaction import StopTransactionMiddleware
+from ocpp_app.middleware.use_reservation import UseReservationMiddleware
+
+__all__ = [
+    "AuthorizeMiddleware",
+    "AutoRemoteStartMiddleware",
+    "BootNotificationMiddleware",
+    "CancelReservationMiddleware",
+    "DataTransferMiddleware",
+    "DiagnosticsStatusNotificationMiddleware",
+    "FirmwareStatusNotificationMiddleware",
+    "HeartbeatMiddleware",
+    "MeterValuesMiddleware",
+    "OCPPMiddleware",
+    "OCPPRequest",
+    "OCPPResponse",
+    "OrphanedTransactionMiddleware",
+    "ReleaseReservationMiddleware",
+    "ReserveNowMiddleware",
+    "SecurityUpgradeMiddleware",
+    "StartTransactionMiddleware",
+    "StatusNotificationMiddleware",
+    "StopTransactionMiddleware",
+    "UseReservationMiddleware",
+]

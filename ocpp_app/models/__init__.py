@@ -1,0 +1,73 @@
+"""The database, one file per aggregate."""
+
+from ocpp_app.models.api_token import ApiToken
+from ocpp_app.models.charge_point import (
+    ChargePoint,
+    Connector,
+    QuirkNote,
+    RegistrationStatus,
+    SecurityProfile,
+    StatusHistory,
+    UnknownIdTagPolicy,
+)
+from ocpp_app.models.command import ALIVE_STATES, TRANSITIONS, Command, CommandState
+from ocpp_app.models.housekeeping import Lease
+from ocpp_app.models.id_tag import ANONYMOUS, IdTag, key_of
+from ocpp_app.models.membership import Membership, Role, Scope
+from ocpp_app.models.message import Direction, FailedMessage, Message
+from ocpp_app.models.meter_value import MeterValue
+from ocpp_app.models.organisation import Organisation
+from ocpp_app.models.reservation import OPEN_RESERVATION_STATES, Reservation, ReservationState
+from ocpp_app.models.security_log import AppendOnly, AuditEntry, SecurityEvent, SecurityEventKind
+from ocpp_app.models.security_upgrade import UPGRADING, SecurityUpgrade, UpgradeState
+from ocpp_app.models.session import Gateway, Session
+from ocpp_app.models.site import ChargePointGroup, Site
+from ocpp_app.models.tariff import Tariff, TariffWindow
+from ocpp_app.models.transaction import Anomaly, AnomalyKind, ClosedBy, Transaction
+
+__all__ = [
+    "ALIVE_STATES",
+    "ANONYMOUS",
+    "OPEN_RESERVATION_STATES",
+    "TRANSITIONS",
+    "UPGRADING",
+    "Anomaly",
+    "AnomalyKind",
+    "ApiToken",
+    "AppendOnly",
+    "AuditEntry",
+    "ChargePoint",
+    "ChargePointGroup",
+    "ClosedBy",
+    "Command",
+    "CommandState",
+    "Connector",
+    "Direction",
+    "FailedMessage",
+    "Gateway",
+    "IdTag",
+    "Lease",
+    "Membership",
+    "Message",
+    "MeterValue",
+    "Organisation",
+    "QuirkNote",
+    "RegistrationStatus",
+    "Reservation",
+    "ReservationState",
+    "Role",
+    "Scope",
+    "SecurityEvent",
+    "SecurityEventKind",
+    "SecurityProfile",
+    "SecurityUpgrade",
+    "Session",
+    "Site",
+    "StatusHistory",
+    "Tariff",
+    "TariffWindow",
+    "Transaction",
+    "UnknownIdTagPolicy",
+    "UpgradeState",
+    "key_of",
+]

@@ -1,0 +1,141 @@
+"""What has to be done although no frame asks for it: dead gateways, overdue commands, what time ends.
+
+One worker at a time does it, by a lease in the database and the database's clock.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import DatabaseError, connection
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ocpp_app import conf, sessions, upgrades, upkeep
+from ocpp_app.batch import Batch
+from ocpp_app.dispatch import commit
+from ocpp_app.models import Gateway, Lease, Session
+from ocpp_app.rpc.command_care import (
+    dispatch_queued_commands,
+    give_up_overdue_commands,
+    send_again,
+)
+from ocpp_app.work import Items
+
+logger = logging.getLogger(__name__)
+
+LEASE = "housekeeping"
+LEASE_FOR = timedelta(seconds=10)
+"""After so long without a sign of its holder another worker takes over."""
+GATEWAY_SILENCE = timedelta(seconds=30)
+"""Gateways announce themselves every 10 s; one silent for so long is gone."""
+CALM_S = 30.0
+"""Nobody is declared dead within so many seconds of our own outage or backlog: the announcements may lie in the
+queue."""
+COMMANDS_EVERY_S = {"memory": 1.0, "amqp": 2.0}
+GATEWAYS_EVERY_S = 5.0
+REVIEW_EVERY_S = 60.0
+SESSIONS_AT_ONCE = 500
+
+
+class Housekeeping:
+    """Runs in each worker's loop; only the holder of the lease does anything."""
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name = name
+        self._clock = clock
+        started = clock()
+        self._commands_due = started
+        self._gateways_due = started + GATEWAYS_EVERY_S
+        self._review_due = started + REVIEW_EVERY_S
+        self._calm_since = started
+
+    def note_outage(self) -> None:
+        """The database was away: what seems silent may have spoken."""
+        self._calm_since = self._clock()
+
+    def note_backlog(self) -> None:
+        """More was waiting than fits into a batch: what seems silent may stand in the queue."""
+        self._calm_since = self._clock()
+
+    def run_when_due(self) -> Items:
+        """Do what is due; returns what is to be sent."""
+        now = self._clock()
+        if now < self._commands_due:
+            return {}
+        try:
+            return self._run(now)
+        except DatabaseError as error:
+            logger.error("Housekeeping could not use the database: %s", error)
+            self.note_outage()
+            connection.close()
+            self._commands_due = self._gateways_due = now + GATEWAYS_EVERY_S
+            return {}
+
+    def _run(self, now: float) -> Items:
+        self._commands_due = now + COMMANDS_EVERY_S[conf.relay()]
+        if not self._hold_lease():
+            return {}
+        items: Items = defaultdict(list)
+        if now >= self._gateways_due:
+            self._gateways_due = now + GATEWAYS_EVERY_S
+            if now - self._calm_since >= CALM_S:
+                close_silent_gateways()
+            self._add(items, give_up_overdue_commands())
+            upkeep.expire_reservations()
+            upgrades.review()
+        if now >= self._review_due:
+            self._review_due = now + REVIEW_EVERY_S
+            upkeep.note_never_stopped()
+        self._add(items, dispatch_queued_commands())
+        self._add(items, send_again())
+        return items
+
+    @staticmethod
+    def _add(items: Items, more: Items) -> None:
+        for queue, some in more.items():
+            items[queue].extend(some)
+
+    def _hold_lease(self) -> bool:
+        Lease.objects.get_or_create(name=LEASE)
+        free = Q(holder=self._name) | Q(expires_at=None) | Q(expires_at__lt=Now())
+        return bool(Lease.objects.filter(free, name=LEASE).update(holder=self._name, expires_at=Now() + LEASE_FOR))
+
+
+def close_silent_gateways() -> None:
+    """End the sessions of gateways that have not announced themselves; a later frame opens a session again."""
+    silent = Gateway.objects.filter(gone_at=None, last_announced_at__lt=Now() - GATEWAY_SILENCE)
+    for gateway in silent:
+        logger.warning("The gateway %s has been silent for %s: its sessions are closed.", gateway.name, GATEWAY_SILENCE)
+        close_sessions_of(gateway)
+    for gateway in Gateway.objects.filter(
+        gone_at__isnull=False, sessions__ended_at=None, sessions__isnull=False
+    ).distinct():
+        close_sessions_of(gateway)
+
+
+def close_all_sessions() -> None:
+    """End every open session: for a process that is the only gateway and has just started."""
+    for gateway in Gateway.objects.filter(sessions__ended_at=None, sessions__isnull=False).distinct():
+        close_sessions_of(gateway)
+
+
+def close_sessions_of(gateway: Gateway) -> None:
+    """End what a gateway holds, in portions, and mark it gone."""
+    while True:
+        found, after = commit(lambda batch: _end_some(batch, gateway))
+        after.run()
+        if not found:
+            break
+    Gateway.objects.filter(pk=gateway.pk, gone_at=None).update(gone_at=Now())
+
+
+def _end_some(batch: Batch, gateway: Gateway) -> list[Session]:
+    open_sessions = Session.objects.filter(gateway=gateway, ended_at=None)
+    identities = open_sessions.values_list("charge_point__identity", flat=True)[:SESSIONS_AT_ONCE]
+    batch.lock_charge_points(identities)
+    found = list(open_sessions.filter(charge_point__in=batch.charge_points.values()))
+    sessions.end(batch, found, sessions.GATEWAY_SILENT)
+    return found

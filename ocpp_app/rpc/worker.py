@@ -1,0 +1,125 @@
+"""The worker's loop: everything that is ready becomes one batch."""
+
+import logging
+import threading
+import time
+
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from ocpp_app import conf, outbound
+from ocpp_app.commands import as_worker
+from ocpp_app.dispatch import AfterCommit, Dispatcher
+from ocpp_app.errors import DatabaseUnavailable
+from ocpp_app.relay.base import Carrier
+from ocpp_app.rpc.housekeeping import Housekeeping
+from ocpp_app.work import Items, Work
+from ocppj import envelope
+from ocppj.errors import EnvelopeError
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+"""How long the loop waits for messages before it looks after the housekeeping."""
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 10.0
+
+
+class Worker:
+    """Serves one carrier until ``stop`` is called or the carrier fails (``RelayUnavailable``)."""
+
+    def __init__(self, carrier: Carrier, *, name: str, stopping: threading.Event | None = None) -> None:
+        self._carrier = carrier
+        self._dispatcher = Dispatcher()
+        self._housekeeping = Housekeeping(name)
+        self._stopping = stopping or threading.Event()
+
+    def stop(self) -> None:
+        """Finish the batch at hand, then return from ``run``; may be called from a signal handler or another thread."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Serve. Raises ``RelayUnavailable`` when the carrier is gone: make a new one and a new worker."""
+        try:
+            with as_worker():
+                while not self._stopping.is_set():
+                    self._turn()
+        finally:
+            self._carrier.close()
+            connection.close()
+
+    def _turn(self) -> None:
+        works = self._take()
+        if works:
+            self._handle(works)
+        if len(works) >= conf.worker_batch():
+            self._housekeeping.note_backlog()
+        if items := self._housekeeping.run_when_due():
+            self._publish(items)
+        self._give_back_undeliverable()
+
+    def _take(self) -> list[Work]:
+        """What is ready, up to ``OCPP_WORKER_BATCH`` requests (a message is never split)."""
+        limit = conf.worker_batch()
+        works: list[Work] = []
+        data = self._carrier.get(POLL_S)
+        while data is not None:
+            some = self._decode(data)
+            if some is None:  # it comes again at once: first what came with it
+                if not works:
+                    self._carrier.idle(FIRST_BACKOFF_S)
+                break
+            works.extend(some)
+            data = self._carrier.get(0) if len(works) < limit else None
+        return works
+
+    def _decode(self, data: bytes) -> list[Work] | None:
+        """The requests of a message; None for one that was given back."""
+        try:
+            message = envelope.decode_to_backend(data)
+        except EnvelopeError as error:
+            if error.version is None:
+                logger.error("Dropped a message from the relay that no gateway has sent: %s", error)
+                return []
+            logger.error("%s The message is given back for a worker that knows it.", error)
+            self._carrier.give_back()
+            return None
+        return [Work(request, message.gateway, message.reply_to) for request in message.requests]
+
+    def _handle(self, works: list[Work]) -> None:
+        after = self._process(works)
+        if after is None:
+            return
+        self._carrier.acknowledge()
+        after.run()
+
+    def _process(self, works: list[Work]) -> AfterCommit | None:
+        """Handle a batch; while the database is away, wait for it with the broker connection alive. None: stopped
+        meanwhile."""
+        backoff_s = FIRST_BACKOFF_S
+        while not self._stopping.is_set():
+            try:
+                return self._dispatcher.process(works, self._publish)
+            except DatabaseUnavailable as error:
+                logger.error("The database cannot be used, trying again in %.1f s: %s", backoff_s, error)
+                self._housekeeping.note_outage()
+                connection.close()
+                self._carrier.idle(backoff_s)
+                backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+        return None
+
+    def _publish(self, items: Items) -> None:
+        started = time.monotonic()
+        self._carrier.publish(items)
+        logger.debug("Published to %d queues in %.1f ms.", len(items), (time.monotonic() - started) * 1000)
+
+    def _give_back_undeliverable(self) -> None:
+        """Commands that the broker returned; it tells of them only after they were published."""
+        returned = self._carrier.undeliverable()
+        if not returned:
+            return
+        try:
+            outbound.give_back_undelivered(returned, timezone.now())
+        except DatabaseError as error:  # they are sent again when nobody hears of them
+            logger.error("%d commands could not be given back: %s", len(returned), error)
+            self._housekeeping.note_outage()
+            connection.close()

@@ -1,0 +1,51 @@
+"""What must not be readable in the database: authorization keys on their way to a charge point.
+
+Security whitepaper A01.FR.08, A01.FR.09: only hashes are kept, and no log shows a key. Until its command has ended the
+key is in the command's row, because it has to be sent; then its hash takes its place.
+"""
+
+from typing import Any
+
+import msgspec
+
+from ocpp_app.credentials import ALGORITHM, hash_key
+from ocpp_app.models import Command
+from ocppj import frames
+from ocppj.v16 import Action
+
+AUTHORIZATION_KEY = "AuthorizationKey"
+"""The configuration key with the charge point's password (OCPP-J 1.6 errata 3.10)."""
+
+
+def is_authorization_key(key: str) -> bool:
+    """Whether this configuration key is the password; keys are case-insensitive (OCPP 1.6 §7.28)."""
+    return key.lower() == AUTHORIZATION_KEY.lower()
+
+
+def carries_key(command: Command) -> bool:
+    """Whether the command brings a charge point a new authorization key."""
+    return command.action == Action.ChangeConfiguration and is_authorization_key(str(command.payload.get("key", "")))
+
+
+def hash_of(command: Command) -> str:
+    """The hash of the key that the command brings, as ``ChargePoint.authorization_key`` has it."""
+    value = str(command.payload.get("value", ""))
+    return value if value.startswith(f"{ALGORITHM}$") else hash_key(value)
+
+
+def hidden(command: Command) -> dict[str, Any]:
+    """The fields of the command that show a key, without it; empty for almost every command."""
+    if not carries_key(command):
+        return {}
+    payload = {**command.payload, "value": hash_of(command)}
+    return {"payload": payload, "frame": _frame(command, payload)}
+
+
+def loggable_frame(command: Command) -> str:
+    """The command's frame for the frame log."""
+    return str(hidden(command).get("frame", command.frame or _frame(command, command.payload)))
+
+
+def _frame(command: Command, payload: Any) -> str:
+    raw = msgspec.Raw(msgspec.json.encode(payload))
+    return frames.encode(frames.Call(str(command.pk), command.action, raw)).decode()

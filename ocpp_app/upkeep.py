@@ -1,0 +1,55 @@
+"""What time alone does to reservations and transactions; housekeeping calls it, one worker at a time."""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from ocpp_app import reservation_rules, signals
+from ocpp_app.batch import Batch
+from ocpp_app.dispatch import commit
+from ocpp_app.models import Anomaly, AnomalyKind, Transaction
+from ocppj.v16 import ChargePointStatus
+
+AT_ONCE = 200
+STOP_OVERDUE = timedelta(hours=1)
+"""A connector that has been Available for so long, its charge point connected, belongs to no transaction any more."""
+
+
+def expire_reservations() -> None:
+    """End the reservations whose time is over, and those that were never sent."""
+    while rows := reservation_rules.overdue(timezone.now(), AT_ONCE):
+        _nothing, after = commit(partial(reservation_rules.expire, rows=rows))
+        after.run()
+
+
+def note_never_stopped() -> None:
+    """Flag the transactions that are open while their connector is free: their stop was lost, people close them."""
+    while rows := _never_stopped(timezone.now()):
+        _nothing, after = commit(partial(_flag, rows=rows))
+        after.run()
+
+
+def _never_stopped(now: datetime) -> list[Transaction]:
+    flagged = Anomaly.objects.filter(transaction=OuterRef("pk"), kind=AnomalyKind.NEVER_STOPPED)
+    found = Transaction.objects.filter(
+        ~Exists(flagged),
+        is_active=True,
+        charge_point__session__isnull=False,
+        connector__status=ChargePointStatus.Available,
+        connector__status_at__lte=now - STOP_OVERDUE,
+        connector__status_at__gt=F("start_received_at"),
+    )
+    return list(found.select_related("charge_point", "connector").order_by("pk")[:AT_ONCE])
+
+
+def _flag(batch: Batch, rows: list[Transaction]) -> None:
+    batch.lock_charge_points({row.charge_point.identity for row in rows})
+    for row in Transaction.objects.filter(pk__in=[row.pk for row in rows], is_active=True).select_related("connector"):
+        detail = (
+            f"connector {row.connector.number} has been Available since {row.connector.status_at:%Y-%m-%d %H:%M} UTC"
+        )
+        anomaly = Anomaly(transaction=row, kind=AnomalyKind.NEVER_STOPPED, detail=detail, found_at=batch.now)
+        batch.add(anomaly)
+        batch.send(signals.anomaly_found, Anomaly, charge_point=row.charge_point, transaction=row, anomaly=anomaly)

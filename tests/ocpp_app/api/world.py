@@ -1,0 +1,151 @@
+"""What tests of the API look at: a tenant with rows, and whoever asks with a token."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.test import Client
+
+from backend import urls, wsgi
+from ocpp_app.models import (
+    Anomaly,
+    AnomalyKind,
+    ApiToken,
+    ChargePoint,
+    ChargePointGroup,
+    Command,
+    Connector,
+    Direction,
+    IdTag,
+    Message,
+    MeterValue,
+    Organisation,
+    QuirkNote,
+    Scope,
+    Session,
+    Site,
+    Tariff,
+    Transaction,
+)
+
+NOW = datetime(2025, 3, 4, 12, 30, 45, tzinfo=UTC)
+ROOT = "/api/v1/"
+LOADED = (urls.urlpatterns, wsgi.application)
+"""Before a test that commits leaves only this app installed."""
+
+
+class Caller:
+    """A program with a token."""
+
+    def __init__(self, secret: str = "") -> None:
+        self.client = Client(raise_request_exception=False)
+        self.headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    def ask(self, method: str, path: str, data: Any = None, **headers: str) -> Any:
+        body = {} if data is None else {"data": json.dumps(data), "content_type": "application/json"}
+        address = path if path.startswith("/") else ROOT + path
+        return self.client.generic(
+            method.upper(),
+            address,
+            **body,  # type: ignore[arg-type]
+            headers={**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}},
+        )
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.ask("get", path, **headers)
+
+    def post(self, path: str, data: Any = None, **headers: str) -> Any:
+        return self.ask("post", path, data, **headers)
+
+    def patch(self, path: str, data: Any, **headers: str) -> Any:
+        return self.ask("patch", path, data, **headers)
+
+    def delete(self, path: str, **headers: str) -> Any:
+        return self.ask("delete", path, **headers)
+
+
+@dataclass
+class Tenant:
+    organisation: Organisation
+    charge_point: ChargePoint
+    transaction: Transaction
+    id_tag: IdTag
+    site: Site
+    group: ChargePointGroup
+    tariff: Tariff
+
+    def caller(self, scope: Scope, user: Any = None) -> Caller:
+        _token, secret = ApiToken.issue(organisation=self.organisation, name=str(scope), scope=scope, user=user)
+        return Caller(secret)
+
+
+def make_tenant(slug: str) -> Tenant:
+    organisation = Organisation.objects.create(name=slug.title(), slug=slug)
+    site = Site.objects.create(organisation=organisation, name="Depot")
+    group = ChargePointGroup.objects.create(organisation=organisation, name="Fast")
+    tariff = Tariff.objects.create(organisation=organisation, name="Day", currency="EUR", price_per_kwh="0.39")
+    tariff.windows.create(name="night", starts_at="22:00", ends_at="06:00", price_per_kwh="0.29")
+    id_tag = IdTag.objects.create(organisation=organisation, id_tag="TAG1")
+    charge_point = make_charge_point(organisation, f"{slug}-1", site=site)
+    transaction = make_transaction(charge_point)
+    return Tenant(organisation, charge_point, transaction, id_tag, site, group, tariff)
+
+
+def make_charge_point(organisation: Organisation, identity: str, **values: Any) -> ChargePoint:
+    """A connected charge point with two connectors, and one row of everything that belongs to it."""
+    charge_point = ChargePoint.objects.create(
+        organisation=organisation, identity=identity, vendor="Vendor", model="M1", **values
+    )
+    charge_point.session = Session.objects.create(charge_point=charge_point, connected_at=NOW)
+    charge_point.save(update_fields=["session"])
+    for number in (1, 2):
+        Connector.objects.create(charge_point=charge_point, number=number, status="Available", error_code="NoError")
+    QuirkNote.objects.create(charge_point=charge_point, code="NullField", action="A", first_at=NOW, last_at=NOW)
+    Message.objects.create(
+        charge_point=charge_point,
+        direction=Direction.INBOUND,
+        unique_id="1",
+        action="Heartbeat",
+        raw='[2,"1","Heartbeat",{}]',
+        at=NOW,
+        answer_type=3,
+        answer='[3,"1",{}]',
+    )
+    Command.objects.create(
+        charge_point=charge_point, action="Reset", payload={"type": "Soft"}, timeout_s=30, created_at=NOW
+    )
+    return charge_point
+
+
+def make_transaction(charge_point: ChargePoint, meter_values: int = 3, **values: Any) -> Transaction:
+    connector = charge_point.connectors.get(number=1)
+    transaction = Transaction.objects.create(
+        **{
+            "organisation": charge_point.organisation,
+            "charge_point": charge_point,
+            "connector": connector,
+            "id_tag": "TAG1",
+            "id_tag_status": "Accepted",
+            "started_at": NOW,
+            "start_received_at": NOW,
+            "meter_start_wh": 1000,
+            "energy_wh": 500,
+            "last_register_wh": 1500,
+            **values,
+        }
+    )
+    Anomaly.objects.create(transaction=transaction, kind=AnomalyKind.LOWER_METER, found_at=NOW)
+    for minute in range(meter_values):
+        MeterValue.objects.create(
+            connector=connector,
+            transaction=transaction,
+            timestamp=NOW + timedelta(minutes=minute),
+            received_at=NOW,
+            digest=uuid.uuid4(),
+            sampled_values=[{"value": "1"}],
+            energy_wh=1000 + 100 * minute,
+            power_w=6000 + minute,
+        )
+    return transaction

@@ -1,0 +1,70 @@
+"""A backend with connected charge points for every test of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+
+from ocpp_app.models import ChargePoint, IdTag
+from tests.ocpp_app.wire import Backend, GatewayEnd, Wire
+
+Connect = Callable[..., Wire]
+
+commits = pytest.mark.django_db(transaction=True, available_apps=["ocpp_app"])
+"""A test that really commits: for threads, and for what comes after COMMIT. Only this app's tables are emptied then."""
+
+
+def pytest_configure() -> None:
+    """SQLite as it is deployed, a file: in memory, connections of several threads lock one another otherwise.
+
+    And charge points without passwords, explicitly, where a test is about something else.
+    """
+    django_settings.OCPP_SECURITY_PROFILE = 0
+    if connection.vendor == "sqlite":
+        name = str(Path(mkdtemp(prefix="ocpp-tests-")) / "test.sqlite3")
+        django_settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = name
+        connection.settings_dict["TEST"]["NAME"] = name
+    else:
+        # After a test that commits, rows are deleted: to truncate so many tables takes PostgreSQL half a second.
+        operations: Any = type(connection.ops)
+        operations.sql_flush = lambda _self, _style, tables, **_options: [f'DELETE FROM "{table}"' for table in tables]
+
+
+@pytest.fixture
+def backend() -> Backend:
+    return Backend()
+
+
+@pytest.fixture
+def gateway(backend: Backend) -> GatewayEnd:
+    return GatewayEnd(backend)
+
+
+@pytest.fixture
+def connect(gateway: GatewayEnd) -> Connect:
+    """Registers an accepted charge point (with these fields) and connects it."""
+
+    def connected(identity: str = "CP001", at: GatewayEnd | None = None, **fields: Any) -> Wire:
+        if not ChargePoint.objects.filter(identity=identity).exists():
+            ChargePoint.objects.create(identity=identity, **fields)
+        wire = Wire(at or gateway, identity)
+        assert wire.open().accepted
+        return wire
+
+    return connected
+
+
+@pytest.fixture
+def wire(connect: Connect) -> Wire:
+    """The websocket of the accepted charge point CP001."""
+    return connect()
+
+
+@pytest.fixture
+def tag(db: None) -> IdTag:
+    """An idTag that may charge at one connector at a time."""
+    return IdTag.objects.create(id_tag="TAG1")

@@ -1,0 +1,96 @@
+"""``manage.py check`` finds every wrong setting and says what to do."""
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from ocpp_app.middleware import HeartbeatMiddleware, OCPPMiddleware
+from ocppj.frames import MessageType
+from ocppj.v16 import Action
+
+HEARTBEAT = (Action.Heartbeat, MessageType.call)
+
+
+class NeedsMore(OCPPMiddleware):
+    """Cannot be made with the next middleware alone."""
+
+    def __init__(self, next: OCPPMiddleware, colour: str) -> None:
+        super().__init__(next)
+
+
+def found() -> list[tuple[str | None, str, str]]:
+    """What the checks of this app say: id, message, hint."""
+    messages = [message for message in run_checks() if str(message.id).startswith("ocpp_app.")]
+    return [(message.id, str(message.msg), str(message.hint)) for message in messages]
+
+
+def test_the_defaults_are_in_order() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "check_id", "hint"),
+    [
+        ("OCPP_UNKNOWN_CHARGE_POINT", "maybe", "ocpp_app.E001", "'pending', 'accept', 'reject'"),
+        ("OCPP_UNKNOWN_ID_TAG", "pending", "ocpp_app.E001", "'reject', 'accept'"),
+        ("OCPP_UNKNOWN_ID_TAG", None, "ocpp_app.E001", "'reject', 'accept'"),
+        ("OCPP_RPC_QUEUE_TYPE", "stream", "ocpp_app.E001", "'classic', 'quorum'"),
+        ("OCPP_RELAY", "redis", "ocpp_app.E001", "'amqp', 'memory'"),
+        ("OCPP_HEARTBEAT_INTERVAL", 0, "ocpp_app.E002", "a number above 0"),
+        ("OCPP_WORKER_BATCH", -1, "ocpp_app.E002", "a number above 0"),
+        ("OCPP_WORKER_BATCH", "64", "ocpp_app.E002", "a number above 0"),
+        ("OCPP_CALL_TIMEOUT", True, "ocpp_app.E002", "a number above 0"),
+        ("OCPP_CALL_TIMEOUT", None, "ocpp_app.E002", "a number above 0"),
+        ("OCPP_RELAY", "amqp", "ocpp_app.E003", "Set AMQP_URL"),
+        ("AMQP_URL", "http://rabbitmq:5672/", "ocpp_app.E004", "amqp://"),
+        ("OCPP_MIDDLEWARE", {"Heartbeat": []}, "ocpp_app.E005", "(Action.Heartbeat, MessageType.call)"),
+        ("OCPP_MIDDLEWARE", {(Action.Heartbeat, 7): []}, "ocpp_app.E005", "(Action.Heartbeat, MessageType.call)"),
+        ("OCPP_MIDDLEWARE", {(Action.Heartbeat, "call"): []}, "ocpp_app.E005", "MessageType.call"),
+        ("OCPP_MIDDLEWARE", {HEARTBEAT: "myapp.Heartbeat"}, "ocpp_app.E006", "A value is a list"),
+        ("OCPP_MIDDLEWARE", {HEARTBEAT: None}, "ocpp_app.E006", "A value is a list"),
+        ("OCPP_MIDDLEWARE", {HEARTBEAT: ["no.such.Thing"]}, "ocpp_app.E007", "dotted path"),
+        ("OCPP_MIDDLEWARE", {HEARTBEAT: [dict]}, "ocpp_app.E007", "dotted path"),
+        ("OCPP_MIDDLEWARE", {HEARTBEAT: [NeedsMore]}, "ocpp_app.E007", "next"),
+        ("OCPP_MIDDLEWARE", ["myapp.ocpp.TellTheDoorman"], "ocpp_app.E006", "(Action.Heartbeat, MessageType.call)"),
+        ("OCPP_MIDDLEWARE", None, "ocpp_app.E006", "(Action.Heartbeat, MessageType.call)"),
+        ("OCPP_MIDDLEWARE", {("Heartbaet", MessageType.call): []}, "ocpp_app.W001", "never runs"),
+        ("OCPP_QUIRKS", [{"pings": False}], "ocpp_app.E008", "quirks.toml"),
+        ("OCPP_QUIRKS", [{"vendor": "ACME", "pongs": False}], "ocpp_app.E008", "quirks.toml"),
+        ("OCPP_QUIRKS", ["ACME"], "ocpp_app.E008", "quirks.toml"),
+        ("OCPP_QUIRKS", 17, "ocpp_app.E008", "quirks.toml"),
+    ],
+)
+def test_wrong_setting_is_found_with_what_to_do(
+    setting: str, value: Any, check_id: str, hint: str, settings: Any
+) -> None:
+    setattr(settings, setting, value)
+    ((found_id, message, found_hint),) = found()
+    assert (found_id, setting in message or setting == "OCPP_RELAY") == (check_id, True)
+    assert hint in found_hint
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("OCPP_RELAY", None),
+        ("OCPP_RELAY", "memory"),
+        ("AMQP_URL", "amqp://guest:guest@localhost:5672/"),
+        ("AMQP_URL", "amqps://broker/"),
+        ("OCPP_CALL_TIMEOUT", 0.5),
+        ("OCPP_MIDDLEWARE", {HEARTBEAT: (HeartbeatMiddleware,), ("Heartbeat", 3): []}),
+        ("OCPP_MIDDLEWARE", {(Action.Reset, MessageType.call_error): ["ocpp_app.middleware.HeartbeatMiddleware"]}),
+        ("OCPP_QUIRKS", [{"vendor": "ACME*", "ping_interval_s": 10}]),
+    ],
+)
+def test_right_setting_is_not_complained_about(setting: str, value: Any, settings: Any) -> None:
+    setattr(settings, setting, value)
+    assert found() == []
+
+
+def test_worker_does_not_start_with_a_wrong_setting(settings: Any) -> None:
+    settings.OCPP_MIDDLEWARE = {HEARTBEAT: ["no.such.Thing"]}
+    with pytest.raises(SystemCheckError, match=r"no\.such\.Thing"):
+        call_command("consume_rpc_queue", skip_checks=False)

@@ -1,0 +1,181 @@
+"""The fast path of bulk writes: what it writes equals what Django writes, and every built-in model takes it."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from django.db import connection, models
+from django.utils.translation import gettext_lazy
+
+from ocpp_app import json_rows
+from ocpp_app.models import (
+    Anomaly,
+    AnomalyKind,
+    ChargePoint,
+    Command,
+    CommandState,
+    Connector,
+    Direction,
+    Gateway,
+    IdTag,
+    Message,
+    MeterValue,
+    Session,
+    StatusHistory,
+    Transaction,
+)
+from ocppj.frames import MessageType
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has json_to_recordset"),
+]
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+TEXT = "Ä\n'\"%s\\ \\u0041 {}; DROP"
+
+
+@pytest.fixture
+def charge_point() -> ChargePoint:
+    return ChargePoint.objects.create(identity="CP001")
+
+
+@pytest.fixture
+def connector(charge_point: ChargePoint) -> Connector:
+    return Connector.objects.create(charge_point=charge_point, number=1)
+
+
+def transaction_of(connector: Connector) -> Transaction:
+    return Transaction(
+        organisation=connector.charge_point.organisation,
+        charge_point=connector.charge_point,
+        connector=connector,
+        id_tag=TEXT,
+        tag=IdTag.objects.get(id_tag="anonymous"),
+        id_tag_status="Accepted",
+        started_at=NOW,
+        start_timestamp=datetime(1, 1, 1, tzinfo=UTC),
+        start_received_at=NOW,
+        meter_start_wh=2**62,
+        energy_wh=-1,
+        last_power_w=1e-12,
+        last_soc_percent=float("inf"),
+    )
+
+
+def anomaly_of(connector: Connector) -> Anomaly:
+    transaction = transaction_of(connector)
+    transaction.save()
+    return Anomaly(transaction=transaction, kind=AnomalyKind.LOWER_METER, detail=TEXT, raw=TEXT, found_at=NOW)
+
+
+MAKERS: dict[str, Callable[[Connector], models.Model]] = {
+    "Message": lambda connector: Message(
+        charge_point=connector.charge_point,
+        session_id=uuid.uuid4(),
+        direction=Direction.INBOUND,
+        unique_id=TEXT,
+        raw=TEXT,
+        at=NOW,
+        answer_type=MessageType.call_result,
+    ),
+    "MeterValue": lambda connector: MeterValue(
+        connector=connector,
+        timestamp=NOW,
+        received_at=NOW,
+        digest=uuid.uuid4(),
+        sampled_values=[{"value": TEXT, "n": 0.1, "none": None, "list": [True, 17, -1.5e300]}],
+        energy_wh=12,
+        power_w=0.1,
+        current_a=-0.0,
+    ),
+    "StatusHistory": lambda connector: StatusHistory(
+        connector=connector, status="Charging", error_code="NoError", info=TEXT, received_at=NOW
+    ),
+    "Transaction": transaction_of,
+    "Anomaly": anomaly_of,
+    "Session": lambda connector: Session(charge_point=connector.charge_point, path=TEXT, secure=True, connected_at=NOW),
+    "Command": lambda connector: Command(
+        charge_point=connector.charge_point,
+        action="Reset",
+        payload={"type": TEXT},
+        state=CommandState.DISPATCHED,
+        timeout_s=30,
+        delay_s=0.5,
+        created_at=NOW,
+        error_details={"a": [1, {"b": "c"}]},
+    ),
+}
+
+
+def stored(row: models.Model) -> dict[str, Any]:
+    """The newest row of this model as Django reads it, without what makes every row another."""
+    found = type(row)._default_manager.order_by("pk").last()
+    assert found is not None
+    return {
+        field.attname: getattr(found, field.attname)
+        for field in row._meta.concrete_fields
+        if not (field.primary_key or field.unique)
+    }
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_an_insert_writes_what_django_writes(name: str, connector: Connector) -> None:
+    row = MAKERS[name](connector)
+    type(row)._default_manager.bulk_create([row])
+    expected = stored(row)
+    type(row)._default_manager.all().delete()
+    row.pk = None if isinstance(row._meta.pk, models.AutoField) else row.pk
+    statement = json_rows.insert([row], ignore_conflicts=False)
+    assert statement is not None, "the fast path does not take this model any more"
+    json_rows.run([statement])
+    assert stored(row) == expected
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_an_update_writes_what_django_writes(name: str, connector: Connector) -> None:
+    row = MAKERS[name](connector)
+    type(row)._default_manager.bulk_create([row])
+    expected = stored(row)
+    names = [field.name for field in row._meta.concrete_fields if field.null and field.attname in expected]
+    type(row)._default_manager.update(**dict.fromkeys(names))
+    statement = json_rows.update([row], names)
+    assert statement is not None, "the fast path does not take this model any more"
+    json_rows.run([statement])
+    assert stored(row) == expected
+
+
+def test_what_django_fills_in_is_left_to_the_plain_path() -> None:
+    assert json_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None  # created_at
+
+
+def test_what_the_database_fills_in_is_left_to_the_plain_path() -> None:
+    gateway = Gateway(pk=1, name="gateway-1")
+    assert isinstance(gateway.last_announced_at, models.Expression)
+    assert json_rows.update([gateway], ["last_announced_at"]) is None
+    gateway.last_announced_at = NOW
+    assert json_rows.update([gateway], ["last_announced_at"]) is not None
+
+
+def test_a_value_that_json_does_not_carry_is_left_to_the_plain_path(connector: Connector) -> None:
+    row = MAKERS["Message"](connector)
+    row.action = gettext_lazy("action")  # type: ignore[attr-defined]
+    assert json_rows.insert([row], ignore_conflicts=False) is None
+
+
+def test_a_parent_that_got_its_key_late_is_left_to_the_plain_path(connector: Connector) -> None:
+    transaction = transaction_of(connector)
+    row = Anomaly(transaction=transaction, kind=AnomalyKind.ORPHANED, found_at=NOW)
+    transaction.save()
+    assert json_rows.insert([row], ignore_conflicts=False) is None
+
+
+def test_a_connection_that_binds_on_the_server_gets_one_statement_at_a_time(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
+    statements = [json_rows.insert([MAKERS["Message"](connector)], ignore_conflicts=False) for _ in range(2)]
+    json_rows.run([statement for statement in statements if statement is not None])
+    assert Message.objects.count() == 2

@@ -1,0 +1,165 @@
+"""What a batch reads in one go equals what the ORM reads."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import models
+from django.db.models.signals import post_init
+
+from ocpp_app import loads
+from ocpp_app.models import (
+    ChargePoint,
+    ChargePointGroup,
+    Connector,
+    Direction,
+    IdTag,
+    Message,
+    Site,
+    Tariff,
+    Transaction,
+)
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+HARD = "Ä\n'\"%s\\ {,}"
+
+
+@pytest.fixture
+def charge_points() -> list[ChargePoint]:
+    return [
+        ChargePoint.objects.create(identity=identity, last_seen_at=NOW, auto_remote_start=None, is_strict=True)
+        for identity in ("CP002", HARD, "CP001")
+    ]
+
+
+def connector_of(charge_point: ChargePoint, number: int = 1) -> Connector:
+    return Connector.objects.create(charge_point=charge_point, number=number, status_at=NOW if number else None)
+
+
+def transaction_at(connector: Connector, **fields: Any) -> Transaction:
+    return Transaction.objects.create(
+        organisation=connector.charge_point.organisation,
+        charge_point=connector.charge_point,
+        connector=connector,
+        started_at=NOW,
+        start_received_at=NOW,
+        meter_start_wh=1,
+        **fields,
+    )
+
+
+def values_of(row: models.Model) -> dict[str, Any]:
+    return {name: value for name, value in row.__dict__.items() if name != "_state"}
+
+
+def assert_same(found: Iterable[models.Model], expected: Iterable[models.Model]) -> None:
+    found = list(found)
+    assert [values_of(row) for row in found] == [values_of(row) for row in expected]
+    for row in found:
+        assert (row._state.adding, row._state.db) == (False, "default")
+        row.save()
+        row.refresh_from_db()
+
+
+def test_charge_points_in_the_order_of_their_keys(charge_points: list[ChargePoint]) -> None:
+    found = loads.lock_charge_points([HARD, "CP001", "nobody"])
+    assert_same(found, ChargePoint.objects.filter(identity__in=[HARD, "CP001"]).order_by("pk"))
+
+
+def test_nothing_is_asked_for(charge_points: list[ChargePoint]) -> None:
+    assert loads.lock_charge_points([]) == []
+    assert loads.connectors([]) == []
+    assert loads.tags([], []) == []
+    assert loads.transactions(ids=[], open_on=[], open_of=[], started=([], [])) == []
+
+
+def test_a_listener_to_new_instances_hears_of_them(charge_points: list[ChargePoint]) -> None:
+    heard = []
+
+    def listen(instance: ChargePoint, **_: Any) -> None:
+        heard.append(instance.identity)
+
+    post_init.connect(listen, sender=ChargePoint)
+    try:
+        found = loads.lock_charge_points(["CP001"])
+    finally:
+        post_init.disconnect(listen, sender=ChargePoint)
+    assert heard == ["CP001"]
+    assert_same(found, ChargePoint.objects.filter(identity="CP001"))
+
+
+def test_connectors(charge_points: list[ChargePoint]) -> None:
+    for charge_point in charge_points:
+        connector_of(charge_point, 0)
+        connector_of(charge_point, 1)
+    wanted = [charge_points[0].pk, charge_points[2].pk]
+    found = sorted(loads.connectors(wanted), key=lambda row: row.pk)
+    assert_same(found, Connector.objects.filter(charge_point__in=wanted).order_by("pk"))
+
+
+def test_tags_with_parent_and_restriction(charge_points: list[ChargePoint]) -> None:
+    organisation = charge_points[0].organisation
+    parent = IdTag.objects.create(id_tag="PARENT")
+    child = IdTag.objects.create(id_tag="child", parent=parent, expires_at=NOW)
+    restricted = IdTag.objects.create(id_tag='A"\\B')
+    restricted.groups.add(ChargePointGroup.objects.create(name="one"), ChargePointGroup.objects.create(name="two"))
+    loads.lock_limited_tags([organisation.pk], ["CHILD", 'A"\\B'])
+    found = {tag.id_tag: tag for tag in loads.tags([organisation.pk, None], ["CHILD", 'A"\\B', "UNKNOWN"])}
+    assert found.keys() == {"child", 'A"\\B'}
+    assert found["child"].parent == parent
+    assert found["child"].expires_at == child.expires_at
+    assert [found[name].is_restricted for name in ("child", 'A"\\B')] == [False, True]  # type: ignore[attr-defined]
+    assert loads.tags([organisation.pk + 1], ["CHILD"]) == []
+
+
+def test_transactions_by_id_open_ones_and_repeated_starts(charge_points: list[ChargePoint]) -> None:
+    one, two, three = (connector_of(charge_point) for charge_point in charge_points)
+    tag = IdTag.objects.create(id_tag="TAG1")
+    earlier, later = NOW - timedelta(hours=1), NOW + timedelta(microseconds=1)
+    stopped = {"is_active": False, "stopped_at": NOW}
+    named = transaction_at(two, **stopped)
+    open_here = transaction_at(one, start_timestamp=NOW)
+    open_elsewhere = transaction_at(three, tag=tag)
+    same_start = transaction_at(one, start_timestamp=earlier, **stopped)
+    transaction_at(one, start_timestamp=later, **stopped)
+    transaction_at(two, tag=tag, start_timestamp=earlier, **stopped)
+    transaction_at(two)
+    found = loads.transactions(
+        ids=[named.pk, 2**31 - 1],
+        open_on=[one.pk],
+        open_of=[tag.pk],
+        started=([one.charge_point_id], [earlier, NOW]),
+    )
+    expected = [named.pk, open_here.pk, open_elsewhere.pk, same_start.pk]
+    assert_same(found, Transaction.objects.filter(pk__in=expected).order_by("pk"))
+
+
+def test_calls_since(charge_points: list[ChargePoint]) -> None:
+    sender, other = charge_points[:2]
+    for direction, action, at in (
+        (Direction.INBOUND, "Authorize", NOW),
+        (Direction.OUTBOUND, "Reset", NOW),
+    ):
+        Message.objects.create(charge_point=sender, direction=direction, action=action, at=at, raw="")
+    assert loads.has_call(sender.pk, "Authorize", NOW)
+    assert not loads.has_call(sender.pk, "Authorize", NOW + timedelta(microseconds=1))
+    assert not loads.has_call(sender.pk, "Reset", NOW - timedelta(hours=1))
+    assert not loads.has_call(other.pk, "Authorize", NOW - timedelta(hours=1))
+
+
+def test_tariffs_of_charge_point_site_and_organisation(charge_points: list[ChargePoint]) -> None:
+    organisation = charge_points[0].organisation
+    own, of_site, default = (
+        Tariff.objects.create(organisation=organisation, name=name, is_default=name == "default")
+        for name in ("own", "site", "default")
+    )
+    first, second, _ = charge_points
+    first.tariff, first.site = own, Site.objects.create(organisation=organisation, name="depot", tariff=of_site)
+    first.save()
+    assert loads.tariff_ids([first.pk, second.pk]) == {
+        first.pk: (own.pk, of_site.pk, default.pk),
+        second.pk: (None, None, default.pk),
+    }
