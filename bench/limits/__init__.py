@@ -1,0 +1,1 @@
+"""What this machine can do at best: the simplest programs that answer the same load."""
