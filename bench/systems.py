@@ -146,10 +146,16 @@ class Scaled(CentralSystem):
     def start(self) -> None:
         self._amqp_url, server_url = broker_url(), postgres_url()
         self._database_url = postgres.create_database(server_url, f"ocpp_csms_bench_{uuid.uuid4().hex[:12]}")
+        queue = f"ocpp.rpc.{self.name}"  # systems stay until the end: none may take the frames of another
         self.environment = self._environment(
-            self._database_url, AMQP_URL=self._amqp_url, OCPP_RELAY="amqp", WSGATE_AMQP_URL=self._amqp_url
+            self._database_url,
+            AMQP_URL=self._amqp_url,
+            OCPP_RELAY="amqp",
+            OCPP_RPC_QUEUE=queue,
+            WSGATE_AMQP_URL=self._amqp_url,
+            WSGATE_QUEUE=queue,
         )
-        delete_queue(self._amqp_url, "ocpp.rpc")
+        delete_queue(self._amqp_url, queue)
         self._prepare_database()
         self.port = processes.free_port()
         command = [sys.executable, "manage.py", "consume_rpc_queue", "--processes", "1"]
@@ -157,7 +163,7 @@ class Scaled(CentralSystem):
         command = [sys.executable, "-m", "wsgate", "--listen", f"127.0.0.1:{self.port}"]
         self._run("gateway", command, self.environment)
         self._wait_listening(self.port)
-        wait_for(lambda: self._has_ended() or consumers(self._amqp_url, "ocpp.rpc") > 0, START_TIMEOUT_S)
+        wait_for(lambda: self._has_ended() or consumers(self._amqp_url, queue) > 0, START_TIMEOUT_S)
         self.check()
         self._servers = {
             "broker": processes.server_of(self._amqp_url),
