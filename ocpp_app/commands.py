@@ -8,7 +8,7 @@ command = cancel_command(command)
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial, wraps
@@ -154,12 +154,18 @@ def cancel_command(command: Command, *, reason: str = "") -> Command:
 def dispatch(command: Command) -> None:
     """Hand a queued command, behind those that its charge point is to get before it, to the gateway that holds the
     session; what cannot leave now stays queued."""
+    dispatch_to([command.charge_point_id])
+
+
+def dispatch_to(charge_point_ids: Sequence[int]) -> None:
+    """The same with everything that is queued for these charge points, in portions."""
     relay = publisher()
     if isinstance(relay, NoRelay):
         return  # the process that has the relay finds it in the database
     try:
-        while _dispatch_some(command.charge_point_id, relay):
-            pass
+        for start in range(0, len(charge_point_ids), outbound.CLAIMED_AT_ONCE):
+            while _dispatch_some(charge_point_ids[start : start + outbound.CLAIMED_AT_ONCE], relay):
+                pass
     except DatabaseError as error:
         logger.warning("A command stays queued until housekeeping finds it: %s", error)
 
@@ -224,8 +230,8 @@ def _is_same(earlier: Command, wanted: Command) -> bool:
 
 
 def _insert(command: Command) -> Command:
-    if command.expires_at is None:
-        _check_that_it_can_leave(command.charge_point, command.action)
+    if command.expires_at is None and (why := why_it_cannot_leave(command.charge_point, command.action)):
+        raise ChargePointOffline(f"{command.charge_point.identity} {why}")
     try:
         with transaction.atomic():
             command.save(force_insert=True)
@@ -238,25 +244,23 @@ def _insert(command: Command) -> Command:
     return command
 
 
-def _check_that_it_can_leave(charge_point: ChargePoint, action: str) -> None:
-    identity = charge_point.identity
+def why_it_cannot_leave(charge_point: ChargePoint, action: str) -> str:
+    """What keeps a command from being sent now, and what to do; empty: nothing."""
     if not charge_point.is_connected:
-        raise ChargePointOffline(f"{identity} is not connected; give expires_at to let the command wait for it.")
+        return "is not connected; give expires_at to let the command wait for it."
     if not outbound.may_be_sent(charge_point, action):
         status = charge_point.registration_status
-        raise ChargePointOffline(
-            f"{identity} is {status}, which does not allow {action}; accept the charge point first."
-        )
+        return f"is {status}, which does not allow {action}; accept the charge point first."
+    return ""
 
 
-def _dispatch_some(charge_point_id: int, relay: Publisher) -> bool:
+def _dispatch_some(charge_point_ids: Sequence[int], relay: Publisher) -> bool:
     """Dispatch what leaves together; says whether there may be more."""
     with transaction.atomic():
-        claimed = outbound.claim([charge_point_id], timezone.now())
-    for queue, items in outbound.by_queue(claimed).items():
-        if not _deliver(relay, queue, items):
-            return False
-    return len(claimed) == outbound.CLAIMED_AT_ONCE
+        claimed = outbound.claim(charge_point_ids, timezone.now())
+    # Every queue gets its own: one gateway that is gone is not the end of the others.
+    delivered = [_deliver(relay, queue, items) for queue, items in outbound.by_queue(claimed).items()]
+    return all(delivered) and len(claimed) == outbound.CLAIMED_AT_ONCE
 
 
 def _deliver(relay: Publisher, queue: str, items: list[Any]) -> bool:

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from ocpp_app import secrecy, signals
+from ocpp_app import bulk, secrecy, signals
 from ocpp_app.models import ALIVE_STATES, Command, CommandState
 
 if TYPE_CHECKING:
@@ -36,10 +37,39 @@ def change_row(command: Command, state: CommandState, **values: Any) -> bool:
         return False
     for name, value in changed.items():
         setattr(command, name, value)
+    _tell_on_commit(command)
+    return True
+
+
+def change_rows(rows: QuerySet[Command], state: CommandState, **values: Any) -> int:
+    """The same of many rows that are in one state, in a few statements; how many there were."""
+    with transaction.atomic():
+        commands = list(rows.select_for_update(of=("self",), no_key=True))
+        allowed = [command for command in commands if command.may_become(state)]
+        changed = {"state", *values}
+        for command in allowed:
+            hidden = _at_the_end(command, state)
+            changed |= set(hidden)
+            for name, value in {"state": state, **values, **hidden}.items():
+                setattr(command, name, value)
+            _tell_on_commit(command)
+        if allowed:
+            bulk.update(allowed, changed)
+    return len(allowed)
+
+
+def end_unsaved(command: Command, state: CommandState, **values: Any) -> None:
+    """The same of a command that is not in the database yet: it ends before it could begin. Save it afterwards."""
+    assert command.may_become(state)
+    for name, value in {"state": state, **values, **_at_the_end(command, state)}.items():
+        setattr(command, name, value)
+    _tell_on_commit(command)
+
+
+def _tell_on_commit(command: Command) -> None:
     if command.is_finished:
         event = partial(signals.command_finished.send_robust, Command, charge_point=command.charge_point)
         transaction.on_commit(partial(event, command=command))
-    return True
 
 
 def _at_the_end(command: Command, state: CommandState) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from ocpp_app.admin.access import ApiTokenAdmin, MembershipAdmin
 from ocpp_app.admin.anomaly import AnomalyAdmin
 from ocpp_app.admin.charge_point import ChargePointAdmin
 from ocpp_app.admin.command import CommandAdmin
+from ocpp_app.admin.command_batch import CommandBatchAdmin
 from ocpp_app.admin.connector import ConnectorAdmin, StatusHistoryAdmin
 from ocpp_app.admin.housekeeping import LeaseAdmin
 from ocpp_app.admin.id_tag import IdTagAdmin
@@ -25,6 +26,7 @@ __all__ = [
     "ChargePointAdmin",
     "ChargePointGroupAdmin",
     "CommandAdmin",
+    "CommandBatchAdmin",
     "ConnectorAdmin",
     "FailedMessageAdmin",
     "GatewayAdmin",

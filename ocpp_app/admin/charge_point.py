@@ -30,6 +30,7 @@ from ocpp_app.admin.display import (
 from ocpp_app.admin.filters import FewRelatedFilter, few_values, yes_no
 from ocpp_app.admin.organisation import SameOrganisationForm
 from ocpp_app.admin.quirk_note import QuirkNoteInline
+from ocpp_app.admin.send_command import SendCommandMixin
 from ocpp_app.admin.session import SESSION_COLUMNS, SessionColumnsMixin
 from ocpp_app.credentials import hash_key
 from ocpp_app.models import (
@@ -151,7 +152,7 @@ class SessionInline(SessionColumnsMixin, ReadOnlyInline):
 
 
 @admin.register(ChargePoint)
-class ChargePointAdmin(Admin):
+class ChargePointAdmin(SendCommandMixin, Admin):
     form = ChargePointForm
     list_display = (
         "identity",
@@ -178,7 +179,7 @@ class ChargePointAdmin(Admin):
     search_help_text = gettext_lazy("Identity, name, serial number or site.")
     autocomplete_fields = ("organisation", "site", "groups", "tariff")
     inlines = (ConnectorInline, SessionInline, QuirkNoteInline)
-    actions = ("approve", "reject", "set_pending")
+    actions = ("approve", "reject", "set_pending", "send_command")
 
     readonly_fields = ("related", *LIVE, "authorization_key_state", *flatten(EQUIPMENT))
     fieldsets = (

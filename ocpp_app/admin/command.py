@@ -2,17 +2,34 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Q
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from ocpp_app import secrecy
 from ocpp_app.admin.base import EvidenceAdmin
-from ocpp_app.admin.display import BAD, BUSY, EMPTY, GOOD, IDLE, WARNING, badge, elapsed, link, pretty, status_badge
+from ocpp_app.admin.display import (
+    BAD,
+    BUSY,
+    EMPTY,
+    GOOD,
+    IDLE,
+    WARNING,
+    badge,
+    code,
+    elapsed,
+    link,
+    number,
+    pretty,
+    status_badge,
+)
 from ocpp_app.admin.filters import known_values, linked
 from ocpp_app.admin.search import BoundedListMixin, uuid
-from ocpp_app.models import ChargePoint, Command, CommandState, Message
+from ocpp_app.commands import cancel_command
+from ocpp_app.models import ChargePoint, Command, CommandBatch, CommandState, Message
 from ocppj.versions import PROTOCOLS, Sender
 
 ACTIONS = sorted(
@@ -46,35 +63,50 @@ class CommandAdmin(BoundedListMixin, EvidenceAdmin):
     list_display_links = ("created_at", "action")
     list_filter = (
         linked("charge_point", ChargePoint),
+        linked("batch", CommandBatch),
         "state",
         known_values("action", Command._meta.get_field("action").verbose_name, ACTIONS),
     )
     list_select_related = ("charge_point", "requested_by")
     search_help_text = gettext_lazy("The identity of a charge point, or its beginning; a unique id.")
+    actions = ("cancel",)
     fieldsets = (
+        (None, {"fields": ("action", "charge_point", "state_shown", "status_shown", "reason", "id", "message")}),
         (
-            None,
+            gettext_lazy("Asked for by"),
+            {"fields": ("requested_by", "api_token", "source", "batch", "idempotency_key", "transaction")},
+        ),
+        (
+            gettext_lazy("Request"),
+            {"fields": ("payload_shown", "frame_shown", ("timeout_s", "delay_s"), "not_before", "expires_at")},
+        ),
+        (
+            gettext_lazy("Answer"),
             {
                 "fields": (
-                    "action",
-                    "charge_point",
-                    "state_shown",
-                    "status_shown",
-                    "requested_by",
-                    "source",
-                    "id",
-                    "message",
+                    "response_shown",
+                    "answer_frame",
+                    "is_late",
+                    "error_code",
+                    "error_description",
+                    "error_details_shown",
                 )
             },
         ),
-        (gettext_lazy("Request"), {"fields": ("payload_shown", ("timeout_s", "delay_s"), "expires_at")}),
-        (
-            gettext_lazy("Answer"),
-            {"fields": ("response_shown", "is_late", "error_code", "error_description", "error_details_shown")},
-        ),
         (
             gettext_lazy("Course"),
-            {"fields": ("created_at", "dispatched_at", "sent_at", "finished_at", "duration", "session")},
+            {
+                "fields": (
+                    "created_at",
+                    "dispatched_at",
+                    "repeated_at",
+                    "sent_at",
+                    "cancel_requested_at",
+                    "finished_at",
+                    ("waited_shown", "latency_shown", "duration"),
+                    "session",
+                )
+            },
         ),
     )
 
@@ -101,7 +133,24 @@ class CommandAdmin(BoundedListMixin, EvidenceAdmin):
 
     @admin.display(description=Command._meta.get_field("payload").verbose_name)
     def payload_shown(self, obj: Command) -> str:
-        return pretty(obj.payload)
+        return pretty(secrecy.hidden(obj).get("payload", obj.payload))
+
+    @admin.display(description=Command._meta.get_field("frame").verbose_name)
+    def frame_shown(self, obj: Command) -> str:
+        return code(secrecy.loggable_frame(obj))
+
+    @admin.display(description=gettext_lazy("frame"))
+    def answer_frame(self, obj: Command) -> str:
+        found = Message.objects.filter(command=obj).first()
+        return EMPTY if found is None else code(found.answer)
+
+    @admin.display(description=gettext_lazy("waited"))
+    def waited_shown(self, obj: Command) -> str:
+        return elapsed(obj.waited)
+
+    @admin.display(description=gettext_lazy("answered after"))
+    def latency_shown(self, obj: Command) -> str:
+        return number(obj.latency_s, "s", 3)
 
     @admin.display(description=Command._meta.get_field("response").verbose_name)
     def response_shown(self, obj: Command) -> str:
@@ -110,3 +159,17 @@ class CommandAdmin(BoundedListMixin, EvidenceAdmin):
     @admin.display(description=Command._meta.get_field("error_details").verbose_name)
     def error_details_shown(self, obj: Command) -> str:
         return pretty(obj.error_details)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ocpp_app.change_command")
+
+    @admin.action(description=gettext_lazy("Take back, if not sent yet"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet) -> None:
+        asked = [cancel_command(row, reason=f"cancelled by {request.user}") for row in queryset]
+        left = [row for row in asked if row.state in (CommandState.CANCELLED, CommandState.DISPATCHED)]
+        for row in left:
+            self.log_change(request, row, _("Taken back."))
+        text = ngettext("%d command is taken back.", "%d commands are taken back.", len(left))
+        if len(left) < len(asked):
+            text += " " + _("The others have been sent or have ended already.")
+        self.message_user(request, text % len(left), messages.SUCCESS if left else messages.WARNING)

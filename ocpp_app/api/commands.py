@@ -30,7 +30,7 @@ from ocpp_app.errors import (
     CommandTimedOut,
     IdempotencyKeyReused,
 )
-from ocpp_app.models import ApiToken, ChargePoint, Command, CommandState, Scope
+from ocpp_app.models import ApiToken, Command, CommandState, Scope
 from ocppj.errors import PayloadError
 from ocppj.messages import Request as OCPPMessage
 from ocppj.versions import protocol
@@ -39,20 +39,33 @@ ACTIONS = [str(spec.action) for spec in sendable()]
 LONGEST_WAIT_S = 120
 """A wait holds one of the web server's threads."""
 KEY = re.compile(r"[!-~]{1,255}\Z")
+WITH_FRAMES = Command.objects.select_related("charge_point", "requested_by", "message")
+"""Commands with all that their serializer shows."""
 
 
 class CommandSerializer(serializers.ModelSerializer):
     charge_point: Any = serializers.SlugRelatedField("identity", read_only=True)
     payload = serializers.SerializerMethodField(help_text="As on the wire; an authorization key is hidden.")
     requested_by: Any = serializers.StringRelatedField(help_text="The user who asked for it.")
+    frame = serializers.SerializerMethodField(help_text="The CALL, byte for byte; an authorization key is hidden.")
+    answer = serializers.SerializerMethodField(
+        help_text="The CALLRESULT or CALLERROR, byte for byte; null: none has come, or it is not kept any more."
+    )
+    waited_s = serializers.SerializerMethodField(
+        help_text="From the request until it was written to the socket, or ended without; null: it still waits."
+    )
+    took_s = serializers.SerializerMethodField(help_text="From the request to its end; null: it has not ended.")
 
     class Meta:
         model = Command
         fields = (
             "id",
             "charge_point",
+            "batch",
             "action",
             "payload",
+            "frame",
+            "answer",
             "state",
             "status",
             "response",
@@ -66,12 +79,16 @@ class CommandSerializer(serializers.ModelSerializer):
             "api_token",
             "source",
             "created_at",
+            "not_before",
             "dispatched_at",
             "sent_at",
+            "cancel_requested_at",
             "finished_at",
             "expires_at",
             "timeout_s",
+            "waited_s",
             "latency_s",
+            "took_s",
             "transaction",
         )
         read_only_fields = fields
@@ -80,25 +97,28 @@ class CommandSerializer(serializers.ModelSerializer):
     def get_payload(self, command: Command) -> Any:
         return secrecy.hidden(command).get("payload", command.payload)
 
+    def get_frame(self, command: Command) -> str:
+        return secrecy.loggable_frame(command)
 
-class CommandOrderSerializer(serializers.Serializer):
-    """What a charge point is asked for."""
+    def get_answer(self, command: Command) -> str | None:
+        message = getattr(command, "message", None)
+        return (message.answer or None) if message is not None else None
 
+    def get_waited_s(self, command: Command) -> float | None:
+        return None if command.waited is None else command.waited.total_seconds()
+
+    def get_took_s(self, command: Command) -> float | None:
+        return None if command.took is None else command.took.total_seconds()
+
+
+class OrderSerializer(serializers.Serializer):
     action = serializers.ChoiceField(ACTIONS)
     payload = serializers.DictField(required=False, default=dict)
-    wait = serializers.IntegerField(
-        required=False,
-        allow_null=True,
-        default=None,
-        min_value=0,
-        max_value=LONGEST_WAIT_S,
-        help_text="How many seconds to wait for the charge point's answer; null or 0: answer at once, with 202.",
-    )
     expires_at = serializers.DateTimeField(
         required=False,
         allow_null=True,
         default=None,
-        help_text="Lets the command wait until then for a charge point that is not connected; null: 409 instead.",
+        help_text="Lets the command wait until then for a charge point that is not connected; null: it waits for none.",
     )
 
     def validate_expires_at(self, expires_at: Any) -> Any:
@@ -107,10 +127,24 @@ class CommandOrderSerializer(serializers.Serializer):
         return expires_at
 
 
+class CommandOrderSerializer(OrderSerializer):
+    """What a charge point is asked for."""
+
+    wait = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=0,
+        max_value=LONGEST_WAIT_S,
+        help_text="How many seconds to wait for the charge point's answer; null or 0: answer at once, with 202.",
+    )
+
+
 class CommandFilters(Filters):
     charge_point = serializers.CharField(required=False, source="charge_point__identity")
     action = serializers.CharField(required=False)
     state = serializers.ChoiceField(CommandState.choices, required=False)
+    batch = serializers.UUIDField(required=False)
 
 
 class NotAnswered(Problem):
@@ -151,13 +185,13 @@ class Commands(Listed, Shown):
     action_scopes = {"cancel": Scope.OPERATE}
 
     def rows(self) -> QuerySet:
-        return Command.objects.select_related("charge_point", "requested_by")
+        return WITH_FRAMES.all()
 
     @action(detail=True, methods=["post"], gives=CommandSerializer)
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Take it back, if it has not been written to the charge point's socket; the answer says how it stands."""
         row = self.get_object()
-        cancel_command(row, reason=f"cancelled by {_caller(request)}")
+        cancel_command(row, reason=f"cancelled by {caller_of(request)}")
         return self.shown(row)
 
 
@@ -177,7 +211,7 @@ class ChargePointCommands(OfChargePoint):
     }
 
     def rows(self) -> QuerySet:
-        return Command.objects.select_related("charge_point", "requested_by")
+        return WITH_FRAMES.all()
 
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Ask it for something. 202: on its way. With `wait` 200: answered, whatever the charge point's own word is
@@ -189,8 +223,8 @@ class ChargePointCommands(OfChargePoint):
         order = CommandOrderSerializer(data=request.data)
         order.is_valid(raise_exception=True)
         values = order.validated_data
-        key = _idempotency_key(request)
-        message = _message(charge_point, values["action"], values["payload"])
+        key = idempotency_key_of(request)
+        message = message_of(charge_point.protocol, values["action"], values["payload"])
         try:
             issue_command(
                 charge_point,
@@ -204,7 +238,7 @@ class ChargePointCommands(OfChargePoint):
                 source="api",
             )
         except PayloadError as error:
-            raise _invalid(error) from error
+            raise invalid(error) from error
         except CommandError as error:
             raise self._problem(error) from error
         command = self.get_queryset().get(charge_point=charge_point, idempotency_key=key)
@@ -230,11 +264,12 @@ class ChargePointCommands(OfChargePoint):
         return Conflict(str(error), **extra)
 
 
-def _caller(request: Request) -> str:
+def caller_of(request: Request) -> str:
+    """Who asks, in words."""
     return f"token {request.auth.name}" if isinstance(request.auth, ApiToken) else str(request.user)
 
 
-def _idempotency_key(request: Request) -> str:
+def idempotency_key_of(request: Request) -> str:
     """The header, or one of our own: by it the command is found again once it was answered."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
@@ -244,15 +279,16 @@ def _idempotency_key(request: Request) -> str:
     return str(key)
 
 
-def _message(charge_point: ChargePoint, action: str, payload: dict[str, Any]) -> OCPPMessage:
+def message_of(subprotocol: str, action: str, payload: dict[str, Any]) -> OCPPMessage:
+    """The typed message; ``ValidationError`` naming the field that its type forbids."""
     try:
         raw = msgspec.json.encode(payload)
-        return protocol(charge_point.protocol).decode_request(action, raw, strict=True).message  # type: ignore[return-value]
+        return protocol(subprotocol).decode_request(action, raw, strict=True).message  # type: ignore[return-value]
     except PayloadError as error:
-        raise _invalid(error) from error
+        raise invalid(error) from error
 
 
-def _invalid(error: PayloadError) -> ValidationError:
+def invalid(error: PayloadError) -> ValidationError:
     """The error at its place in the body: ``meterValue[0].timestamp`` is ``/payload/meterValue/0/timestamp``."""
     detail: Any = [error.description]
     for step in reversed(["payload", *re.findall(r"[^.\[\]]+", error.field)]):

@@ -133,18 +133,28 @@ def add_problems(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
     return result
 
 
+ORDERS = {"CommandOrderRequest": "{action}Command", "CommandBatchOrderRequest": "{action}CommandToMany"}
+"""Components that hold a message of whatever action, and how each action's own is called."""
+
+
 def add_ocpp_messages(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
     """What a command may hold, action by action, from the typed messages."""
     schemas = result["components"]["schemas"]
-    common = schemas.get("CommandOrderRequest")
-    if common is None:
-        return result
+    for component, naming in ORDERS.items():
+        if component in schemas:
+            _add_orders(schemas, component, naming)
+    return result
+
+
+def _add_orders(schemas: dict[str, Any], component: str, naming: str) -> None:
+    common = schemas[component]
     options = {name: schema for name, schema in common["properties"].items() if name not in ("action", "payload")}
+    also_required = [name for name in common.get("required", ()) if name in options]
     mapping = {}
     for spec in sendable():
         for structure in (spec.request, spec.response):
             schemas.update(_components(structure))
-        name = f"{spec.action}Command"
+        name = naming.format(action=spec.action)
         mapping[str(spec.action)] = f"#/components/schemas/{name}"
         schemas[name] = {
             "type": "object",
@@ -154,15 +164,14 @@ def add_ocpp_messages(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
                 "payload": {"$ref": _reference(spec.request.__name__)},
                 **options,
             },
-            "required": ["action", *(["payload"] if _has_required(spec) else [])],
+            "required": ["action", *(["payload"] if _has_required(spec) else []), *also_required],
             "additionalProperties": False,
             "x-ocpp-response": {"$ref": _reference(spec.response.__name__)},
         }
-    schemas["CommandOrderRequest"] = {
+    schemas[component] = {
         "oneOf": [{"$ref": reference} for reference in mapping.values()],
         "discriminator": {"propertyName": "action", "mapping": mapping},
     }
-    return result
 
 
 def sendable() -> list[ActionSpec]:

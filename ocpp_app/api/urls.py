@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ocpp_app.api import charge_points, commands, id_tags, messages, problems, tariffs, transactions
+from ocpp_app.api import charge_points, command_batches, commands, id_tags, messages, problems, tariffs, transactions
 from ocpp_app.api.resource import Resource
 
 app_name = "ocpp-api"
@@ -71,6 +71,8 @@ resources: list[URLPattern] = [
     part(f"{CHARGE_POINT}/anomalies", charge_points.ChargePointAnomalies),
     part(f"{CHARGE_POINT}/commands", commands.ChargePointCommands),
     *resource("commands", commands.Commands),
+    *resource("command-batches", command_batches.CommandBatches),
+    part("command-batches/<uuid:batch>/commands", command_batches.BatchCommands),
     *resource("sites", charge_points.Sites),
     *resource("groups", charge_points.Groups),
     *resource("transactions", transactions.Transactions),

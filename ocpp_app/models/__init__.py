@@ -11,6 +11,7 @@ from ocpp_app.models.charge_point import (
     UnknownIdTagPolicy,
 )
 from ocpp_app.models.command import ALIVE_STATES, TRANSITIONS, Command, CommandState
+from ocpp_app.models.command_batch import CommandBatch, outcomes_of
 from ocpp_app.models.housekeeping import Lease
 from ocpp_app.models.id_tag import ANONYMOUS, IdTag, key_of
 from ocpp_app.models.membership import Membership, Role, Scope
@@ -40,6 +41,7 @@ __all__ = [
     "ChargePointGroup",
     "ClosedBy",
     "Command",
+    "CommandBatch",
     "CommandState",
     "Connector",
     "Direction",
@@ -70,4 +72,5 @@ __all__ = [
     "UnknownIdTagPolicy",
     "UpgradeState",
     "key_of",
+    "outcomes_of",
 ]

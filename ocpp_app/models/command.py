@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ocpp_app.models.charge_point import ChargePoint
+from ocpp_app.models.command_batch import CommandBatch
 from ocpp_app.models.session import Session
 
 
@@ -86,6 +87,15 @@ class Command(models.Model):
         default="",
         db_default="",
         help_text=_("A request that repeats the key for the same charge point gets this command."),
+    )
+    batch = models.ForeignKey(
+        CommandBatch,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="commands",
+        verbose_name=_("command to many"),
+        help_text=_("Of which it is this charge point's part."),
     )
     transaction = models.ForeignKey(
         "ocpp_app.Transaction",

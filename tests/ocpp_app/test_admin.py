@@ -31,6 +31,7 @@ from ocpp_app.models import (
     ChargePointGroup,
     ClosedBy,
     Command,
+    CommandBatch,
     CommandState,
     Connector,
     Direction,
@@ -201,6 +202,18 @@ def make_message(charge_point: ChargePoint, **values: Any) -> Message:
     )
 
 
+def make_batch(charge_point: ChargePoint) -> CommandBatch:
+    return CommandBatch.objects.create(
+        organisation=charge_point.organisation,
+        action="Reset",
+        payload={"type": SCRIPT},
+        selection={"model": SCRIPT},
+        size=1,
+        source=SCRIPT,
+        created_at=NOW,
+    )
+
+
 @pytest.fixture
 def charge_point() -> ChargePoint:
     """A charge point that calls itself a script, with one row at least of everything that belongs to it."""
@@ -218,6 +231,7 @@ def charge_point() -> ChargePoint:
     )
     command = Command.objects.create(
         charge_point=charge_point,
+        batch=make_batch(charge_point),
         action="RemoteStartTransaction",
         payload={"idTag": SCRIPT},
         state=CommandState.ANSWERED,
@@ -767,7 +781,14 @@ def make_everything(number: int) -> None:
     make_message(charge_point)
     make_reservation(charge_point)
     make_tariff(f"T{number}")
-    Command.objects.create(charge_point=charge_point, action="Reset", payload={}, timeout_s=30, created_at=NOW)
+    Command.objects.create(
+        charge_point=charge_point,
+        batch=make_batch(charge_point),
+        action="Reset",
+        payload={},
+        timeout_s=30,
+        created_at=NOW,
+    )
     FailedMessage.objects.create(charge_point=charge_point, action="A", raw="[]", received_at=NOW, error="E")
     QuirkNote.objects.create(charge_point=charge_point, code="NullField", action="A", first_at=NOW, last_at=NOW)
     Organisation.objects.create(name=f"O{number}", slug=f"o{number}")

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.core.management.base import OutputWrapper
 
-from ocpp_app.models import ChargePoint, Command
+from ocpp_app import models
+from ocpp_app.models import ChargePoint, Command, CommandBatch
 from tests.ocpp_app.site import Site, call_of, sends
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +23,12 @@ def site(transactional_db: None, settings: Any) -> Iterator[Site]:
     ChargePoint.objects.create(identity="CP001")
     with Site() as site:
         yield site
+
+
+def registered(*identities: str, **fields: Any) -> tuple[str, ...]:
+    for identity in identities:
+        ChargePoint.objects.create(identity=identity, **fields)
+    return identities
 
 
 def run(*arguments: str, **options: Any) -> str:
@@ -140,6 +147,9 @@ def completed(line: str) -> list[str]:
         ("manage.py ocpp_command CP001 Reset type=S", ["Soft"]),
         ("manage.py ocpp_command CP001 Reset --t", ["--timeout"]),
         ("manage.py ocpp_command CP001 SetChargingProfile csChargingProfiles.recurrencyKind=", ["Daily", "Weekly"]),
+        ("manage.py ocpp_command --site Depot --all Res", ["Reset", "ReserveNow"]),
+        ("manage.py ocpp_command --model M1 Reset ", ["type="]),
+        ("manage.py ocpp_command --gr", ["--group"]),
         ("manage.py migrate Res", []),
     ],
 )
@@ -150,3 +160,49 @@ def test_tab_completes_actions_fields_and_words(line: str, offered: list[str]) -
 def test_tab_completes_nested_fields() -> None:
     line = "manage.py ocpp_command CP001 RemoteStartTransaction chargingProfile.chargingSchedule.chargingSchedulePeriod"
     assert {word.rpartition(".")[2] for word in completed(line)} == {"startPeriod=", "limit=", "numberPhases="}
+
+
+# -- many charge points ----------------------------------------------------------------------------------------
+
+
+def test_result_of_each_charge_point_is_printed(site: Site) -> None:
+    depot = models.Site.objects.create(name="Depot")
+    wires = {identity: site.connect(identity) for identity in registered("CP002", "CP003", site=depot, model="M1")}
+    registered("CP004", site=depot, model="M1")
+    registered("CP005", site=depot, model="M2")
+    answers = {"CP002": '[3,"%s",{"status":"Accepted"}]', "CP003": '[4,"%s","GenericError","busy",{}]'}
+    site.answer = lambda command: sends(wires[command.identity], answers[command.identity])(command)
+    printed = io.StringIO()
+    with pytest.raises(CommandError, match=r"2 of 3 charge points did not answer: 1 answered, 1 error, 1 expired\."):
+        call_command("ocpp_command", "Reset", "type=Soft", site="Depot", model="M1", wait=True, stdout=printed)
+    assert sorted(printed.getvalue().splitlines()) == [
+        "CP002  Accepted",
+        "CP003  error: GenericError busy",
+        "CP004  expired: is not connected; give expires_at to let the command wait for it.",
+    ]
+    batch = CommandBatch.objects.get()
+    assert (batch.size, batch.selection) == (3, {"site": "Depot", "model": "M1"})
+
+
+def test_command_to_all_waits_for_those_that_are_offline() -> None:
+    registered("CP001", "CP002")
+    printed = run("ClearCache", all=True, expires_in=60)
+    assert printed == f"{CommandBatch.objects.get().pk} 2 queued\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "complaint"),
+    [
+        (["Reset", "type=Soft"], {"group": "Nobody"}, "No charge point is selected."),
+        (["Reset", "type=Warm"], {"all": True}, "Reset: type: 'Warm' is none of Hard, Soft."),
+        (["CP001"], {}, "Name the action as well: manage.py ocpp_command CP001 ACTION"),
+    ],
+)
+def test_nothing_is_sent_to_many_where_something_is_wrong(
+    words: list[str], options: dict[str, Any], complaint: str
+) -> None:
+    registered("CP001")
+    with pytest.raises(CommandError) as caught:
+        run(*words, **options)
+    assert complaint in str(caught.value)
+    assert not Command.objects.exists()

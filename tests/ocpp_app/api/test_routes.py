@@ -35,6 +35,7 @@ def view_of(route: URLPattern) -> Any:
 def address(route: URLPattern, tenant: Tenant) -> str:
     """The route's address with keys of this tenant's rows."""
     where = str(route.pattern).replace("<str:identity>", tenant.charge_point.identity)
+    where = where.replace("<uuid:batch>", str(tenant.organisation.command_batches.first().pk))  # type: ignore[union-attr]
     if "<" in where:
         model = view_of(route).model
         key = next(row.pk for row in model._default_manager.all() if organisation_id_of(row) == tenant.organisation.pk)

@@ -102,6 +102,8 @@ def ask_some(operation: Any, mode: GenerationMode, ours: Tenant) -> None:
             case.path_parameters["identity"] = ours.charge_point.identity
         if is_ours and "id" in case.path_parameters:
             case.path_parameters["id"] = ours.transaction.pk  # the first row of every table
+        if is_ours and "batch" in case.path_parameters:
+            case.path_parameters["batch"] = ours.organisation.command_batches.get().pk
         case.call_and_validate(checks=[not_a_server_error])
 
     ask()

@@ -16,6 +16,7 @@ from ocpp_app.models import (
     ChargePoint,
     ChargePointGroup,
     Command,
+    CommandBatch,
     Connector,
     Direction,
     IdTag,
@@ -113,9 +114,9 @@ def make_charge_point(organisation: Organisation, identity: str, **values: Any) 
         answer_type=3,
         answer='[3,"1",{}]',
     )
-    Command.objects.create(
-        charge_point=charge_point, action="Reset", payload={"type": "Soft"}, timeout_s=30, created_at=NOW
-    )
+    soft: dict[str, Any] = {"action": "Reset", "payload": {"type": "Soft"}, "created_at": NOW}
+    batch = CommandBatch.objects.create(organisation=organisation, size=1, **soft)
+    Command.objects.create(charge_point=charge_point, batch=batch, timeout_s=30, **soft)
     return charge_point
 
 
