@@ -17,7 +17,9 @@ from django.dispatch import Signal
 
 from ocpp_app import bulk, loads
 from ocpp_app.errors import CallRefused
+from ocpp_app.events import outbox
 from ocpp_app.habits import Notes
+from ocpp_app.json_rows import Statement
 from ocpp_app.models import (
     OPEN_RESERVATION_STATES,
     Anomaly,
@@ -377,5 +379,12 @@ class Batch:
                 by_fields[frozenset(fields)].append(row)
             for names, rows in by_fields.items():
                 writes.update(rows, names)
+        if told := self._told():
+            writes.add(told)
         writes.run()
         self._changed.clear()
+
+    def _told(self) -> Statement | None:
+        """What writes the events that somebody has subscribed to, as everything is by now."""
+        locked = [row.pk for row in self.charge_points.values()]
+        return outbox.statement(self.events, self.now, locked=locked, connector_of=self.connector_of)

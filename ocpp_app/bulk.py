@@ -96,6 +96,10 @@ class Writes:
         else:
             self._statements.append(statement)
 
+    def add(self, statement: json_rows.Statement) -> None:
+        """Any other statement, behind those that were added before."""
+        self._statements.append(statement)
+
     def run(self) -> None:
         """Execute what has not been executed yet."""
         statements, self._statements = self._statements, []

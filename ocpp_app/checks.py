@@ -1,6 +1,7 @@
 """System checks: wrong settings are found by ``manage.py check`` and at every start, with what to do."""
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,13 @@ CHOICES = {
     "OCPP_RELAY": ("amqp", "memory", None, ""),
     "OCPP_SECURITY_PROFILE": (0, 1, 2, 3),
 }
-POSITIVE = ("OCPP_HEARTBEAT_INTERVAL", "OCPP_WORKER_BATCH", "OCPP_CALL_TIMEOUT", "OCPP_COMMAND_GRACE")
+POSITIVE = (
+    "OCPP_HEARTBEAT_INTERVAL",
+    "OCPP_WORKER_BATCH",
+    "OCPP_CALL_TIMEOUT",
+    "OCPP_COMMAND_GRACE",
+    "OCPP_EVENTS_KEEP_DAYS",
+)
 
 
 @register()
@@ -55,6 +62,22 @@ def check_relay(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
     if url and urlsplit(url).scheme not in ("amqp", "amqps"):
         return [Error("AMQP_URL is no AMQP URL.", hint="It begins with amqp:// or amqps://.", id="ocpp_app.E004")]
     return []
+
+
+@register()
+def check_events(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """There is a broker for the events' exchange, and the networks for webhooks are networks."""
+    found: list[CheckMessage] = []
+    if conf.events_exchange() and not conf.amqp_url():
+        hint = "Set AMQP_URL, or leave OCPP_EVENTS_EXCHANGE empty: webhooks need no broker."
+        found.append(Error("OCPP_EVENTS_EXCHANGE is set, but there is no AMQP_URL.", hint=hint, id="ocpp_app.E010"))
+    for network in conf.webhook_allowed_networks():
+        try:
+            ip_network(network)
+        except ValueError as error:
+            hint = "Such as 10.0.0.0/8, 192.168.1.20/32 or fd00::/8."
+            found.append(Error(f"OCPP_WEBHOOK_ALLOWED_NETWORKS: {error}.", hint=hint, id="ocpp_app.E011"))
+    return found
 
 
 @register()

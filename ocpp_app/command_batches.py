@@ -175,6 +175,7 @@ def _insert(batch: CommandBatch, made: list[Command]) -> CommandBatch:
                 _end_if_it_cannot_wait(command)
             for start in range(0, len(made), AT_ONCE):
                 bulk.insert(made[start : start + AT_ONCE])
+            lifecycle.tell_ended(made)
             queued = [command.charge_point_id for command in made if command.state == CommandState.QUEUED]
             transaction.on_commit(partial(commands.dispatch_to, queued))
     except IntegrityError:

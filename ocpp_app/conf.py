@@ -26,6 +26,9 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_QUIRKS": (),
     "OCPP_DATA_TRANSFER_HANDLERS": {},
     "OCPP_API_THROTTLE": "1000/min",
+    "OCPP_EVENTS_EXCHANGE": "",
+    "OCPP_EVENTS_KEEP_DAYS": 7,
+    "OCPP_WEBHOOK_ALLOWED_NETWORKS": (),
 }
 
 
@@ -109,6 +112,21 @@ def data_transfer_handlers() -> Any:
 def api_throttle() -> str:
     """How much of the API each token, user and address may ask for, such as ``1000/min``; empty: without limit."""
     return str(read("OCPP_API_THROTTLE") or "")
+
+
+def events_exchange() -> str:
+    """The topic exchange on which every event is published, such as ``ocpp.events``; empty: on none."""
+    return str(read("OCPP_EVENTS_EXCHANGE") or "")
+
+
+def events_keep_days() -> float:
+    """How long events and their deliveries are kept, in days."""
+    return float(read("OCPP_EVENTS_KEEP_DAYS"))
+
+
+def webhook_allowed_networks() -> tuple[str, ...]:
+    """The networks of one's own (CIDR) to which webhooks may be sent, by plain http, too."""
+    return tuple(read("OCPP_WEBHOOK_ALLOWED_NETWORKS"))
 
 
 def call_timeout_s() -> float:

@@ -3,13 +3,14 @@
 Whoever finishes a command here has its event sent and its secrets hidden; nobody else needs to think of it.
 """
 
-from functools import partial
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from ocpp_app import bulk, secrecy, signals
+from ocpp_app.events import outbox
 from ocpp_app.models import ALIVE_STATES, Command, CommandState
 
 if TYPE_CHECKING:
@@ -33,11 +34,23 @@ def change_row(command: Command, state: CommandState, **values: Any) -> bool:
         return False
     as_seen = Command.objects.filter(pk=command.pk, state=command.state, session=command.session_id)
     changed = {"state": state, **values, **_at_the_end(command, state)}
+    if state in ALIVE_STATES:
+        return _apply(command, as_seen, changed)
+    said = {"charge_point": command.charge_point, "command": command}
+    with transaction.atomic():
+        if outbox.is_wanted(signals.command_finished, **said):
+            outbox.lock([command.charge_point_id])
+        if not _apply(command, as_seen, changed):
+            return False
+        outbox.tell(signals.command_finished, Command, **said)
+    return True
+
+
+def _apply(command: Command, as_seen: QuerySet[Command], changed: dict[str, Any]) -> bool:
     if not as_seen.update(**changed):
         return False
     for name, value in changed.items():
         setattr(command, name, value)
-    _tell_on_commit(command)
     return True
 
 
@@ -52,24 +65,25 @@ def change_rows(rows: QuerySet[Command], state: CommandState, **values: Any) -> 
             changed |= set(hidden)
             for name, value in {"state": state, **values, **hidden}.items():
                 setattr(command, name, value)
-            _tell_on_commit(command)
         if allowed:
             bulk.update(allowed, changed)
+        tell_ended(allowed)
     return len(allowed)
 
 
 def end_unsaved(command: Command, state: CommandState, **values: Any) -> None:
-    """The same of a command that is not in the database yet: it ends before it could begin. Save it afterwards."""
+    """The same of a command that is not in the database yet: it ends before it could begin. Save it afterwards, and
+    ``tell_ended``."""
     assert command.may_become(state)
     for name, value in {"state": state, **values, **_at_the_end(command, state)}.items():
         setattr(command, name, value)
-    _tell_on_commit(command)
 
 
-def _tell_on_commit(command: Command) -> None:
-    if command.is_finished:
-        event = partial(signals.command_finished.send_robust, Command, charge_point=command.charge_point)
-        transaction.on_commit(partial(event, command=command))
+def tell_ended(commands: Iterable[Command]) -> None:
+    """Tell of those of the commands that have ended; in the transaction that makes it so."""
+    ended = [command for command in commands if command.is_finished]
+    said = [{"charge_point": command.charge_point, "command": command} for command in ended]
+    outbox.tell_all(signals.command_finished, Command, said)
 
 
 def _at_the_end(command: Command, state: CommandState) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def expire(batch: Batch, rows: Iterable[Reservation]) -> None:
     """End reservations that are overdue; the charge points of the batch are theirs."""
     batch.lock_charge_points({row.charge_point.identity for row in rows})
     still_open = Reservation.objects.filter(pk__in=[row.pk for row in rows], status__in=OPEN_RESERVATION_STATES)
-    for row in still_open.select_related("charge_point"):
+    for row in still_open.select_related("charge_point", "connector"):
         is_over = row.expires_at <= batch.now
         state = ReservationState.EXPIRED if is_over else ReservationState.CANCELLED
         _set(batch, row, state, batch.now, "" if is_over else "It was never sent to the charge point.")

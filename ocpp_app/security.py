@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db import transaction
 
-from ocpp_app import admission, audit, upgrades
+from ocpp_app import admission, audit, signals, upgrades
 from ocpp_app.commands import issue_command, load
 from ocpp_app.credentials import hash_key, new_key
 from ocpp_app.errors import UpgradeNotNeeded
+from ocpp_app.events import outbox
 from ocpp_app.models import ChargePoint, RegistrationStatus, SecurityProfile, SecurityUpgrade
 from ocppj.v16 import ChangeConfigurationRequest
 
@@ -64,9 +65,27 @@ def approve(charge_point: ChargePoint, *, requested_by: Any = None) -> SecurityU
     """
     if _needs_key(charge_point):
         return upgrade_security_profile(charge_point, SecurityProfile.BASIC, approves=True, requested_by=requested_by)
-    ChargePoint.objects.filter(pk=charge_point.pk).update(registration_status=RegistrationStatus.ACCEPTED)
-    audit.record("registration Accepted", actor=requested_by, subject=charge_point.identity, charge_point=charge_point)
+    set_registration(charge_point, RegistrationStatus.ACCEPTED, requested_by=requested_by)
     return None
+
+
+def set_registration(charge_point: ChargePoint, status: RegistrationStatus, *, requested_by: Any = None) -> bool:
+    """Accept or reject a charge point as it is; it hears so with its next BootNotification. False: it was so before."""
+    others = ChargePoint.objects.filter(pk=charge_point.pk).exclude(registration_status=status)
+    with transaction.atomic():
+        if not others.update(registration_status=status):
+            return False
+        charge_point.registration_status = status
+        note_registration(charge_point, requested_by=requested_by)
+    return True
+
+
+def note_registration(charge_point: ChargePoint, *, requested_by: Any = None) -> None:
+    """Write down, and tell, that somebody has just given a charge point its registration status."""
+    status = charge_point.registration_status
+    audit.record(f"registration {status}", actor=requested_by, subject=charge_point.identity, charge_point=charge_point)
+    if status != RegistrationStatus.PENDING:
+        outbox.tell(signals.registration_changed, ChargePoint, charge_point=charge_point)
 
 
 def make_key(charge_point: ChargePoint, *, requested_by: Any = None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from ocpp_app import signals
 from ocpp_app.bulk import fit_text
 from ocpp_app.models import ChargePoint, SecurityEvent, SecurityEventKind
 
@@ -43,8 +44,10 @@ class Seen:
 
 
 def note(batch: "Batch", seen: Seen) -> None:
-    """Count an event with this batch."""
+    """Count an event with this batch, and tell of it where it is about a charge point that is registered."""
     batch.at_end(_write_batch, seen)
+    if seen.charge_point is not None:
+        batch.send(signals.security_event_seen, SecurityEvent, charge_point=seen.charge_point, seen=seen)
 
 
 def _write_batch(batch: "Batch", events: Sequence[Seen]) -> None:

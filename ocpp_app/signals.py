@@ -9,6 +9,7 @@ from django.dispatch import Signal
 charge_point_connected = Signal()  # session_id
 charge_point_disconnected = Signal()  # session_id
 charge_point_booted = Signal()  # message
+registration_changed = Signal()  # it is accepted, or rejected, by somebody
 status_changed = Signal()  # connector, message
 transaction_started = Signal()  # transaction
 transaction_updated = Signal()  # transaction
@@ -16,4 +17,8 @@ transaction_stopped = Signal()  # transaction
 anomaly_found = Signal()  # transaction, anomaly
 reservation_changed = Signal()  # reservation
 command_finished = Signal()  # command
+firmware_status_changed = Signal()  # status
+diagnostics_status_changed = Signal()  # status
+security_event_seen = Signal()  # seen: what was kept out at the door
+security_event_notified = Signal()  # message: a SecurityEventNotification.req
 message_failed = Signal()  # failed_message

@@ -18,7 +18,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from ocpp_app import admission, audit, security_events
+from ocpp_app import admission, audit, security_events, signals
 from ocpp_app.admission import CURRENT, NEXT, Admission
 from ocpp_app.batch import Batch
 from ocpp_app.credentials import hash_key, new_key
@@ -209,6 +209,7 @@ def _end(
     if state == UpgradeState.DONE:
         if row.approves and charge_point.registration_status == RegistrationStatus.PENDING:
             batch.change(charge_point, registration_status=RegistrationStatus.ACCEPTED)
+            batch.send(signals.registration_changed, ChargePoint, charge_point=charge_point)
     else:
         refused = state == UpgradeState.FAILED
         kind = SecurityEventKind.KEY_REJECTED if refused else SecurityEventKind.UPGRADE_FELL_BACK

@@ -6,6 +6,7 @@ from ocpp_app.admin.charge_point import ChargePointAdmin
 from ocpp_app.admin.command import CommandAdmin
 from ocpp_app.admin.command_batch import CommandBatchAdmin
 from ocpp_app.admin.connector import ConnectorAdmin, StatusHistoryAdmin
+from ocpp_app.admin.event import EventAdmin, WebhookDeliveryAdmin, WebhookStreamAdmin, WebhookSubscriptionAdmin
 from ocpp_app.admin.housekeeping import LeaseAdmin
 from ocpp_app.admin.id_tag import IdTagAdmin
 from ocpp_app.admin.message import FailedMessageAdmin, MessageAdmin
@@ -28,6 +29,7 @@ __all__ = [
     "CommandAdmin",
     "CommandBatchAdmin",
     "ConnectorAdmin",
+    "EventAdmin",
     "FailedMessageAdmin",
     "GatewayAdmin",
     "IdTagAdmin",
@@ -46,4 +48,7 @@ __all__ = [
     "TariffAdmin",
     "TariffWindowAdmin",
     "TransactionAdmin",
+    "WebhookDeliveryAdmin",
+    "WebhookStreamAdmin",
+    "WebhookSubscriptionAdmin",
 ]

@@ -13,7 +13,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ocpp_app import conf
+from ocpp_app import conf, security
 from ocpp_app.admin.base import Admin, ReadOnlyFormSet, ReadOnlyInline
 from ocpp_app.admin.display import (
     EMPTY,
@@ -217,6 +217,8 @@ class ChargePointAdmin(SendCommandMixin, Admin):
         elif form.cleaned_data.get("remove_authorization_key"):
             obj.authorization_key = ""
         super().save_model(request, obj, form, change)
+        if change and "registration_status" in form.changed_data:
+            security.note_registration(obj, requested_by=request.user)
 
     # -- columns --------------------------------------------------------------------------------------------------
 
@@ -278,8 +280,7 @@ class ChargePointAdmin(SendCommandMixin, Admin):
         self._register(request, queryset, RegistrationStatus.PENDING)
 
     def _register(self, request: HttpRequest, queryset: QuerySet, status: RegistrationStatus) -> None:
-        changed = list(queryset.exclude(registration_status=status))
-        ChargePoint.objects.filter(pk__in=[obj.pk for obj in changed]).update(registration_status=status)
+        changed = [obj for obj in queryset if security.set_registration(obj, status, requested_by=request.user)]
         for obj in changed:
             self.log_change(request, obj, _("Registration status set to %(status)s.") % {"status": status})
         message = ngettext(

@@ -10,7 +10,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ocpp_app import security
 from ocpp_app.access import visible
+from ocpp_app.api.authentication import user_of
 from ocpp_app.api.fields import ConfinedKey, OwnedSerializer
 from ocpp_app.api.filters import Filters
 from ocpp_app.api.resource import Created, Deleted, Listed, Resource, Shown
@@ -218,7 +220,7 @@ class ChargePoints(Listed, Shown, Created, Deleted):
 
     def _register(self, registration_status: RegistrationStatus) -> Response:
         row = self.get_object()
-        ChargePoint.objects.filter(pk=row.pk).update(registration_status=registration_status)
+        security.set_registration(row, registration_status, requested_by=user_of(self.request))
         return self.shown(row)
 
     @action(detail=True, methods=["post"], takes=None, gives=NewPasswordSerializer)

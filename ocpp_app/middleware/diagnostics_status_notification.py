@@ -1,6 +1,8 @@
 """DiagnosticsStatusNotification.req (OCPP 1.6 §4.4, §6.17)."""
 
+from ocpp_app import signals
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
+from ocpp_app.models import ChargePoint
 from ocppj.v16 import DiagnosticsStatusNotificationResponse
 
 
@@ -9,5 +11,9 @@ class DiagnosticsStatusNotificationMiddleware(OCPPMiddleware):
 
     def handle(self, request: OCPPRequest) -> OCPPResponse:
         if request.is_current:
-            request.batch.change(request.charge_point, diagnostics_status=str(request.message.status))
+            charge_point, status = request.charge_point, str(request.message.status)
+            request.batch.change(charge_point, diagnostics_status=status)
+            request.batch.send(
+                signals.diagnostics_status_changed, ChargePoint, charge_point=charge_point, status=status
+            )
         return OCPPResponse(DiagnosticsStatusNotificationResponse())

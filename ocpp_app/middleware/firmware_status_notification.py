@@ -1,6 +1,8 @@
 """FirmwareStatusNotification.req (OCPP 1.6 §4.5, §6.19)."""
 
+from ocpp_app import signals
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
+from ocpp_app.models import ChargePoint
 from ocppj.v16 import FirmwareStatusNotificationResponse
 
 
@@ -9,5 +11,7 @@ class FirmwareStatusNotificationMiddleware(OCPPMiddleware):
 
     def handle(self, request: OCPPRequest) -> OCPPResponse:
         if request.is_current:
-            request.batch.change(request.charge_point, firmware_status=str(request.message.status))
+            charge_point, status = request.charge_point, str(request.message.status)
+            request.batch.change(charge_point, firmware_status=status)
+            request.batch.send(signals.firmware_status_changed, ChargePoint, charge_point=charge_point, status=status)
         return OCPPResponse(FirmwareStatusNotificationResponse())

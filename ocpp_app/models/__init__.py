@@ -12,6 +12,7 @@ from ocpp_app.models.charge_point import (
 )
 from ocpp_app.models.command import ALIVE_STATES, TRANSITIONS, Command, CommandState
 from ocpp_app.models.command_batch import CommandBatch, outcomes_of
+from ocpp_app.models.event import DeliveryState, Event, WebhookDelivery, WebhookStream, WebhookSubscription
 from ocpp_app.models.housekeeping import Lease
 from ocpp_app.models.id_tag import ANONYMOUS, IdTag, key_of
 from ocpp_app.models.membership import Membership, Role, Scope
@@ -44,7 +45,9 @@ __all__ = [
     "CommandBatch",
     "CommandState",
     "Connector",
+    "DeliveryState",
     "Direction",
+    "Event",
     "FailedMessage",
     "Gateway",
     "IdTag",
@@ -71,6 +74,9 @@ __all__ = [
     "Transaction",
     "UnknownIdTagPolicy",
     "UpgradeState",
+    "WebhookDelivery",
+    "WebhookStream",
+    "WebhookSubscription",
     "key_of",
     "outcomes_of",
 ]

@@ -34,7 +34,9 @@ from ocpp_app.models import (
     CommandBatch,
     CommandState,
     Connector,
+    DeliveryState,
     Direction,
+    Event,
     FailedMessage,
     Gateway,
     IdTag,
@@ -56,13 +58,27 @@ from ocpp_app.models import (
     TariffWindow,
     Transaction,
     UpgradeState,
+    WebhookDelivery,
+    WebhookStream,
+    WebhookSubscription,
 )
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2025, 3, 4, 12, 30, 45, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
-EDITABLE = {Organisation, Site, ChargePointGroup, ChargePoint, IdTag, Tariff, TariffWindow, Membership, ApiToken}
+EDITABLE = {
+    Organisation,
+    Site,
+    ChargePointGroup,
+    ChargePoint,
+    IdTag,
+    Tariff,
+    TariffWindow,
+    Membership,
+    ApiToken,
+    WebhookSubscription,
+}
 NOTES = {Anomaly, FailedMessage}
 MODELS = sorted(apps.get_app_config("ocpp_app").get_models(), key=lambda model: model.__name__)
 EVIDENCE = [model for model in MODELS if model not in EDITABLE | NOTES]
@@ -214,6 +230,31 @@ def make_batch(charge_point: ChargePoint) -> CommandBatch:
     )
 
 
+def make_delivery(charge_point: ChargePoint, name: str) -> WebhookDelivery:
+    """A webhook, an event, and how its delivery failed."""
+    subscription = WebhookSubscription.objects.create(
+        name=name, url="https://example.com/", events=["*"], secret_salt="00", last_error=name, last_success_at=NOW
+    )
+    event = Event.objects.create(
+        type="transaction.started",
+        organisation=charge_point.organisation,
+        charge_point=charge_point,
+        sequence=1,
+        at=NOW,
+        data=json.dumps({"id_tag": name}),
+    )
+    WebhookStream.objects.create(subscription=subscription, charge_point=charge_point, position=0, head=1)
+    return WebhookDelivery.objects.create(
+        subscription=subscription,
+        event=event,
+        state=DeliveryState.GIVEN_UP,
+        last_attempt_at=NOW,
+        error=name,
+        response=name,
+        duration_s=1.5,
+    )
+
+
 @pytest.fixture
 def charge_point() -> ChargePoint:
     """A charge point that calls itself a script, with one row at least of everything that belongs to it."""
@@ -283,6 +324,7 @@ def charge_point() -> ChargePoint:
     SecurityUpgrade.objects.create(
         charge_point=charge_point, target=2, state=UpgradeState.WAITING, deadline=NOW, detail=SCRIPT
     )
+    make_delivery(charge_point, SCRIPT)
     return charge_point
 
 
@@ -802,6 +844,7 @@ def make_everything(number: int) -> None:
     AuditEntry.objects.create(action="A", charge_point=charge_point)
     SecurityEvent.objects.create(kind="hijack", identity=f"I{number}", hour=NOW, first_at=NOW, last_at=NOW)
     SecurityUpgrade.objects.create(charge_point=charge_point, state=UpgradeState.DONE, deadline=NOW)
+    make_delivery(charge_point, f"W{number}")
 
 
 def count_queries(view: Callable[[], Any]) -> int:
