@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, dataclass_transform
 
 import msgspec
@@ -237,14 +238,12 @@ def _parse(payload: bytes) -> Any:
 
 
 def _check_nesting(value: Any) -> None:
+    # Level by level and without a loop over the empty ones: a hostile payload has hundreds of thousands of them.
     level = [value]
     for _ in range(MAX_NESTING):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
+        dicts = [inner for inner in level if type(inner) is dict]
+        lists = [inner for inner in level if type(inner) is list]
+        level = list(filter(None, chain(chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists))))
         if not level:
             return
     raise Refusal(Fault.too_deep, f"the payload is nested more than {MAX_NESTING} levels deep")
