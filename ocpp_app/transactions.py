@@ -7,7 +7,7 @@ the batch is rolled back.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ocpp_app import authorization, clock, energy, settlement, signals
 from ocpp_app.bulk import fit_text
@@ -144,9 +144,33 @@ def stop(request: OCPPRequest) -> Transaction:
     if transaction.is_active or transaction.closed_by != ClosedBy.CHARGE_POINT:
         _close(request, transaction)
     elif not _is_same_stop(transaction, message):
-        detail = f"stopped again at {message.timestamp} with {message.meter_stop} Wh"
-        add_anomaly(request, transaction, AnomalyKind.REPEATED_STOP, detail)
+        if transaction.is_stop_guessed:
+            _set_guess_apart(request, transaction)
+            _close(request, transaction)
+        else:
+            detail = f"stopped again at {message.timestamp} with {message.meter_stop} Wh"
+            add_anomaly(request, transaction, AnomalyKind.REPEATED_STOP, detail)
+    elif transaction.is_stop_guessed:
+        request.batch.change(transaction, is_stop_guessed=False)
     return transaction
+
+
+def _set_guess_apart(request: OCPPRequest, transaction: Transaction) -> None:
+    """The stop that a transaction was ended with was of another one: its own has come. It is kept as the stop of no
+    transaction that we know."""
+    assert transaction.stopped_at is not None
+    assert transaction.stop_received_at is not None
+    assert transaction.meter_stop_wh is not None
+    guess = Stop(
+        transaction.stopped_at,
+        transaction.stop_timestamp,
+        transaction.stop_received_at,
+        transaction.meter_stop_wh,
+        transaction.stop_id_tag,
+        transaction.stop_reason,
+    )
+    detail = f"was taken for the stop of transaction {transaction.pk} until that one's own stop came"
+    _keep_unknown(request, guess, AnomalyKind.UNKNOWN_STOP, detail)
 
 
 def _own_transaction(request: OCPPRequest, transaction_id: int | None) -> Transaction | None:
@@ -159,7 +183,7 @@ def _own_transaction(request: OCPPRequest, transaction_id: int | None) -> Transa
     return transaction
 
 
-def _close(request: OCPPRequest, transaction: Transaction) -> None:
+def _close(request: OCPPRequest, transaction: Transaction, *, is_guessed: bool = False) -> None:
     message: StopTransactionRequest = request.message
     stopped_at = max(clock.believe(message.timestamp, request.received_at), transaction.started_at)
     energy_wh = message.meter_stop - transaction.meter_start_wh
@@ -191,6 +215,7 @@ def _close(request: OCPPRequest, transaction: Transaction) -> None:
         meter_stop_wh=message.meter_stop,
         stop_reason=str(message.reason or "Local"),  # OCPP 1.6 §6.49: "Local" when it is not given
         stop_id_tag=message.id_tag or "",
+        is_stop_guessed=is_guessed,
         closed_by=ClosedBy.CHARGE_POINT,
         energy_wh=energy_wh if 0 <= energy_wh <= possible_wh else None,
         is_energy_by_hand=False,  # decided when this was not known yet
@@ -218,39 +243,58 @@ def _stop_unknown(request: OCPPRequest) -> Transaction:
         return kept
     lost = _transaction_without_answer(request)
     if lost is not None:
-        _close(request, lost)
+        _close(request, lost, is_guessed=True)
         return lost
-    register = message.meter_stop
-    stopped_at = clock.believe(message.timestamp, request.received_at)
+    stop = Stop(
+        clock.believe(message.timestamp, request.received_at),
+        message.timestamp,
+        request.received_at,
+        message.meter_stop,
+        message.id_tag or "",
+        str(message.reason or "Local"),
+    )
+    kind = AnomalyKind.FOREIGN_STOP if _is_foreign(request) else AnomalyKind.UNKNOWN_STOP
+    detail = f"stop of transactionId {message.transaction_id}, which this charge point does not have"
+    return _keep_unknown(request, stop, kind, detail)
+
+
+class Stop(NamedTuple):
+    """What a StopTransaction.req says of the end of a transaction."""
+
+    at: datetime
+    timestamp: datetime | None
+    """By the charge point's clock."""
+    received_at: datetime
+    register_wh: int
+    id_tag: str
+    reason: str
+
+
+def _keep_unknown(request: OCPPRequest, stop: Stop, kind: AnomalyKind, detail: str) -> Transaction:
+    """Keep a stop without a known start as a transaction that is opened and closed in one go."""
     transaction = request.batch.create_transaction(
         Transaction(
             organisation_id=request.charge_point.organisation_id,  # type: ignore[misc]  # never None: it has a default
             charge_point=request.charge_point,
             connector=request.connector(0),
-            id_tag=message.id_tag or "",
+            id_tag=stop.id_tag,
             id_tag_status="",
             is_active=False,
-            started_at=stopped_at,
-            start_received_at=request.received_at,
-            meter_start_wh=register,
-            stopped_at=stopped_at,
-            stop_timestamp=message.timestamp,
-            stop_received_at=request.received_at,
-            meter_stop_wh=register,
-            stop_reason=str(message.reason or "Local"),
-            stop_id_tag=message.id_tag or "",
+            started_at=stop.at,
+            start_received_at=stop.received_at,
+            meter_start_wh=stop.register_wh,
+            stopped_at=stop.at,
+            stop_timestamp=stop.timestamp,
+            stop_received_at=stop.received_at,
+            meter_stop_wh=stop.register_wh,
+            stop_reason=stop.reason,
+            stop_id_tag=stop.id_tag,
             closed_by=ClosedBy.CHARGE_POINT,
             duration_s=0,
-            last_register_wh=register,
+            last_register_wh=stop.register_wh,
         )
     )
-    kind = AnomalyKind.FOREIGN_STOP if _is_foreign(request) else AnomalyKind.UNKNOWN_STOP
-    add_anomaly(
-        request,
-        transaction,
-        kind,
-        f"stop of transactionId {message.transaction_id}, which this charge point does not have",
-    )
+    add_anomaly(request, transaction, kind, detail)
     request.batch.send(
         signals.transaction_stopped, Transaction, charge_point=request.charge_point, transaction=transaction
     )
@@ -267,8 +311,8 @@ def _kept_unknown_stop(request: OCPPRequest) -> Transaction | None:
 
 
 def _transaction_without_answer(request: OCPPRequest) -> Transaction | None:
-    """The open transaction whose id this charge point may never have learnt (errata 3.18): same idTag where given,
-    meter not below."""
+    """The open transaction whose id this charge point may never have learnt (errata 3.18): it has never named it, same
+    idTag where given, meter not below."""
     message: StopTransactionRequest = request.message
     if message.transaction_id is not None and message.transaction_id > 0:
         return None
@@ -276,6 +320,7 @@ def _transaction_without_answer(request: OCPPRequest) -> Transaction | None:
         row
         for row in request.batch.active_transactions(request.charge_point)
         if row.meter_start_wh <= message.meter_stop
+        and not row.is_id_known
         and (not message.id_tag or authorization.may_stop(request.batch, row, message.id_tag))
         and (message.timestamp is None or row.start_timestamp is None or row.start_timestamp <= message.timestamp)
     ]
@@ -298,6 +343,8 @@ def transaction_of_meter_values(
     """The transaction that meter values belong to: the one named, else (none or -1 named) the one open on their
     connector."""
     own = _own_transaction(request, transaction_id)
+    if own is not None and not own.is_id_known:
+        request.batch.change(own, is_id_known=True)
     if own is not None or (transaction_id is not None and transaction_id > 0):
         return own
     open_here = [

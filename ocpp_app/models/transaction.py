@@ -51,6 +51,12 @@ class Transaction(models.Model):
     )
     reservation_id = models.BigIntegerField(_("reservationId"), null=True, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
+    is_id_known = models.BooleanField(
+        _("id known"),
+        default=False,
+        db_default=False,
+        help_text=_("The charge point has named its transactionId: the answer to its start has arrived there."),
+    )
 
     started_at = models.DateTimeField(_("started"), db_index=True)
     start_timestamp = models.DateTimeField(_("start, charger time"), null=True)
@@ -63,6 +69,12 @@ class Transaction(models.Model):
     meter_stop_wh = models.BigIntegerField(_("meter stop (Wh)"), null=True)
     stop_reason = models.CharField(_("stop reason"), max_length=50, blank=True, help_text=_("Reason (OCPP 1.6 §7.36)."))
     stop_id_tag = models.CharField(_("stop idTag"), max_length=255, blank=True)
+    is_stop_guessed = models.BooleanField(
+        _("stop guessed"),
+        default=False,
+        db_default=False,
+        help_text=_("The stop named no transactionId (errata 3.18) and fitted this transaction best."),
+    )
     closed_by = models.CharField(_("closed by"), max_length=20, blank=True, choices=ClosedBy.choices)
     closed_by_user = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -463,6 +463,39 @@ def test_two_stops_without_a_known_id_in_the_same_second_close_two(wire: Wire) -
     assert [the(first).is_active, the(second).is_active] == [False, False]
 
 
+@pytest.mark.spec("OCPP 1.6 errata", "3.18")
+def test_stop_without_a_known_id_is_not_of_a_transaction_whose_id_the_charge_point_has_named(wire: Wire) -> None:
+    transaction_id = start(wire)
+    value = {"timestamp": ago(), "sampledValue": [{"value": "1500"}]}
+    wire.ask("MeterValues", {"connectorId": 1, "transactionId": transaction_id, "meterValue": [value]})
+    stop(wire, -1)
+    assert the(transaction_id).is_active
+    assert kinds(Transaction.objects.exclude(pk=transaction_id).get()) == [AnomalyKind.UNKNOWN_STOP]
+
+
+@pytest.mark.spec("OCPP 1.6 errata", "3.18")
+def test_stop_that_was_taken_for_anothers_is_set_apart_when_that_ones_own_stop_comes(wire: Wire) -> None:
+    transaction_id = start(wire)
+    at = ago(seconds=30)
+    stop(wire, -1, meterStop=9000, timestamp=at)
+    assert (the(transaction_id).energy_wh, the(transaction_id).is_stop_guessed) == (8000, True)
+    stop(wire, transaction_id)
+    stop(wire, -1, meterStop=9000, timestamp=at)
+    row, other = the(transaction_id), Transaction.objects.exclude(pk=transaction_id).get()
+    assert (row.energy_wh, row.is_stop_guessed, kinds(row)) == (5000, False, [])
+    assert (other.meter_stop_wh, other.energy_wh, kinds(other)) == (9000, None, [AnomalyKind.UNKNOWN_STOP])
+
+
+@pytest.mark.spec("OCPP 1.6 errata", "3.18")
+def test_guessed_stop_that_comes_again_with_its_id_was_right(wire: Wire) -> None:
+    transaction_id = start(wire)
+    at = ago()
+    stop(wire, -1, timestamp=at)
+    stop(wire, transaction_id, timestamp=at)
+    assert (the(transaction_id).is_stop_guessed, kinds(transaction_id)) == (False, [])
+    assert Transaction.objects.count() == 1
+
+
 def test_stop_of_an_unknown_positive_id_closes_nothing(wire: Wire) -> None:
     transaction_id = start(wire)
     stop(wire, transaction_id + 4711)
