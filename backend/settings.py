@@ -31,8 +31,15 @@ def _kept_secret_key(path: Path) -> str:
     return path.read_text().strip()
 
 
+def _secret(name: str) -> str:
+    """A secret from the environment, or from the file that ``<name>_FILE`` names; empty without either."""
+    file = env.str(f"{name}_FILE", default="")
+    return Path(file).read_text().strip() if file else env.str(name, default="")
+
+
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret_key(DATA_DIR / "secret_key")
+SECRET_KEY = _secret("SECRET_KEY") or _kept_secret_key(DATA_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -59,6 +66,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "ocpp_app.audit.AuditMiddleware",
+    "ocpp_app.logins.LoginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -94,7 +103,7 @@ POSTGRESQL_OPTIONS = {
 
 def _database() -> dict[str, Any]:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
-    config: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'csms.sqlite3'}")
+    config: dict[str, Any] = env.db_url_config(_secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'csms.sqlite3'}")
     options = SQLITE_OPTIONS if config["ENGINE"].endswith("sqlite3") else POSTGRESQL_OPTIONS
     config["OPTIONS"] = {**options, **config.get("OPTIONS", {})}
     config["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
@@ -107,6 +116,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- web -----------------------------------------------------------------------------------------------------
 
+AUTHENTICATION_BACKENDS = ["ocpp_app.logins.ThrottledLogins", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -135,13 +145,15 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = env.int("SESSION_HOURS", default=7 * 24) * 3600
 X_FRAME_OPTIONS = "DENY"
 
 # -- OCPP ----------------------------------------------------------------------------------------------------
 
-AMQP_URL = env.str("AMQP_URL", default="")
+AMQP_URL = _secret("AMQP_URL")
 OCPP_RELAY = env.str("OCPP_RELAY", default="amqp" if AMQP_URL else "memory")
 OCPP_HEARTBEAT_INTERVAL = env.int("OCPP_HEARTBEAT_INTERVAL", default=3600)
 OCPP_MIDDLEWARE: dict[Any, list[Any]] = {}
@@ -150,6 +162,8 @@ OCPP_UNKNOWN_CHARGE_POINT = env.str("OCPP_UNKNOWN_CHARGE_POINT", default="pendin
 OCPP_MAX_UNKNOWN_CHARGE_POINTS = env.int("OCPP_MAX_UNKNOWN_CHARGE_POINTS", default=1000)
 OCPP_SECURITY_PROFILE = env.int("OCPP_SECURITY_PROFILE", default=1)
 OCPP_TRUSTED_OPERATORS = env.list("OCPP_TRUSTED_OPERATORS", default=[])
+OCPP_TRUSTED_PROXIES = env.list("OCPP_TRUSTED_PROXIES", default=["127.0.0.0/8", "::1"] if BEHIND_PROXY else [])
+OCPP_FAILED_LOGINS_PER_MINUTE = env.float("OCPP_FAILED_LOGINS_PER_MINUTE", default=5)
 OCPP_UNKNOWN_ID_TAG = env.str("OCPP_UNKNOWN_ID_TAG", default="reject")
 OCPP_AUTO_REMOTE_START = env.bool("OCPP_AUTO_REMOTE_START", default=True)
 OCPP_CALL_TIMEOUT = env.float("OCPP_CALL_TIMEOUT", default=30)

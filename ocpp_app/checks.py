@@ -5,7 +5,8 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from ocpp_app import chains, conf, data_transfer, quirks
@@ -78,6 +79,37 @@ def check_events(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
             hint = "Such as 10.0.0.0/8, 192.168.1.20/32 or fd00::/8."
             found.append(Error(f"OCPP_WEBHOOK_ALLOWED_NETWORKS: {error}.", hint=hint, id="ocpp_app.E011"))
     return found
+
+
+@register()
+def check_trusted_proxies(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_TRUSTED_PROXIES is a list of networks."""
+    found: list[CheckMessage] = []
+    for text in conf.trusted_proxies():
+        try:
+            ip_network(text, strict=False)
+        except ValueError as error:
+            hint = "Use networks such as 10.0.0.0/8 or 192.0.2.7."
+            found.append(Error(f"OCPP_TRUSTED_PROXIES: {error}.", hint=hint, id="ocpp_app.E012"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_logins(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Who guesses passwords is slowed down, and who does what is written down."""
+    wanted = {
+        "AUTHENTICATION_BACKENDS": "ocpp_app.logins.ThrottledLogins",
+        "MIDDLEWARE": "ocpp_app.audit.AuditMiddleware",
+    }
+    hints = {
+        "AUTHENTICATION_BACKENDS": "Put it first; and ocpp_app.logins.LoginMiddleware into MIDDLEWARE.",
+        "MIDDLEWARE": "Put it behind django.contrib.auth.middleware.AuthenticationMiddleware.",
+    }
+    return [
+        Warning(f"{setting} is without {name}.", hint=hints[setting], id="ocpp_app.W010")
+        for setting, name in wanted.items()
+        if name not in getattr(settings, setting)
+    ]
 
 
 @register()

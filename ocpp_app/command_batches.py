@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ocpp_app import bulk, commands, lifecycle, outbound, secrecy
+from ocpp_app import audit, bulk, commands, lifecycle, outbound, secrecy
 from ocpp_app.errors import IdempotencyKeyReused, UnknownChargePoint
 from ocpp_app.models import ALIVE_STATES, ChargePoint, Command, CommandBatch, CommandState
 from ocppj.messages import Request, encode
@@ -119,6 +119,7 @@ def cancel_batch(batch: CommandBatch, *, reason: str = "") -> CommandBatch:
     values = {"finished_at": timezone.now(), "reason": reason[:200]}
     while lifecycle.change_rows(_in_state(batch, CommandState.QUEUED)[:AT_ONCE], CommandState.CANCELLED, **values):
         pass
+    audit.record_batch(batch, [], "cancelled")
     for command in _in_state(batch, CommandState.DISPATCHED).filter(cancel_requested_at=None):
         commands.cancel_command(command, reason=reason)
     return CommandBatch.objects.get(pk=batch.pk)
@@ -176,7 +177,10 @@ def _insert(batch: CommandBatch, made: list[Command]) -> CommandBatch:
             for start in range(0, len(made), AT_ONCE):
                 bulk.insert(made[start : start + AT_ONCE])
             lifecycle.tell_ended(made)
-            queued = [command.charge_point_id for command in made if command.state == CommandState.QUEUED]
+            leaving = [command for command in made if command.state == CommandState.QUEUED]
+            commands.expect_new_keys(leaving)
+            audit.record_batch(batch, [command.charge_point.identity for command in made])
+            queued = [command.charge_point_id for command in leaving]
             transaction.on_commit(partial(commands.dispatch_to, queued))
     except IntegrityError:
         earlier = _earlier(batch)  # asked for by somebody else in this moment

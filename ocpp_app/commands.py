@@ -19,7 +19,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from ocpp_app import conf, lifecycle, outbound, secrecy
+from ocpp_app import audit, conf, lifecycle, outbound, secrecy
 from ocpp_app.errors import (
     ChargePointOffline,
     CommandFailed,
@@ -143,10 +143,13 @@ def cancel_command(command: Command, *, reason: str = "") -> Command:
     if current.state == CommandState.QUEUED:
         lifecycle.change_row(current, CommandState.CANCELLED, finished_at=now, reason=reason[:200])
         current.refresh_from_db()  # somebody may just have dispatched it
+        if current.state == CommandState.CANCELLED:
+            audit.record_command(current, "cancelled")
     if current.state == CommandState.DISPATCHED:
         dispatched = Command.objects.filter(pk=current.pk, state=CommandState.DISPATCHED)
         if dispatched.update(cancel_requested_at=now, reason=reason[:200]):
             current.refresh_from_db()
+            audit.record_command(current, "asked to be cancelled")
             transaction.on_commit(partial(_ask_gateway_to_cancel, current))
     return current
 
@@ -235,6 +238,8 @@ def _insert(command: Command) -> Command:
     try:
         with transaction.atomic():
             command.save(force_insert=True)
+            expect_new_keys([command])
+            audit.record_command(command)
     except IntegrityError:
         earlier = _earlier(command)  # asked for by somebody else in this moment
         if earlier is None:
@@ -242,6 +247,15 @@ def _insert(command: Command) -> Command:
         return earlier
     transaction.on_commit(partial(dispatch, command))
     return command
+
+
+def expect_new_keys(made: Sequence[Command]) -> None:
+    """Let charge points in with the authorization keys that these commands bring them as well (whitepaper A01): the
+    answer may be lost. In the transaction that saves them."""
+    for command in made:
+        if secrecy.carries_key(command):
+            key = secrecy.hash_of(command)
+            ChargePoint.objects.filter(pk=command.charge_point_id).update(next_authorization_key=key)
 
 
 def why_it_cannot_leave(charge_point: ChargePoint, action: str) -> str:

@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_SECURITY_PROFILE": 1,
     "OCPP_TRUSTED_OPERATORS": (),
     "OCPP_MAX_UNKNOWN_CHARGE_POINTS": 1000,
+    "OCPP_TRUSTED_PROXIES": (),
+    "OCPP_FAILED_LOGINS_PER_MINUTE": 5,
     "OCPP_QUIRKS": (),
     "OCPP_DATA_TRANSFER_HANDLERS": {},
     "OCPP_API_THROTTLE": "1000/min",
@@ -81,6 +83,16 @@ def security_profile() -> int:
 def trusted_operators() -> tuple[str, ...]:
     """The organisation names (O) in client certificates that are trusted (security whitepaper A00.FR.404)."""
     return tuple(read("OCPP_TRUSTED_OPERATORS"))
+
+
+def trusted_proxies() -> tuple[str, ...]:
+    """The networks of web proxies whose X-Forwarded-For is believed, such as ``10.0.0.0/8``."""
+    return tuple(read("OCPP_TRUSTED_PROXIES"))
+
+
+def failed_logins_per_minute() -> float:
+    """How often somebody may get a password wrong, after a burst of as many; 0: as often as he likes."""
+    return float(read("OCPP_FAILED_LOGINS_PER_MINUTE"))
 
 
 def unknown_id_tag() -> Literal["reject", "accept"]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from ocpp_app import answers, calls, clock, frame_log, lifecycle, outbound
+from ocpp_app import answers, calls, clock, frame_log, lifecycle, outbound, secrecy
 from ocpp_app.batch import Batch
 from ocpp_app.habits import FrameHabit
 from ocpp_app.middleware.base import PlannedCommand
@@ -176,6 +176,8 @@ class Handling:
                 source=plan.source,
             )
             self.batch.add(command)
+            if secrecy.carries_key(command):  # A01: valid from its sending on, for its answer may be lost
+                self.batch.change(charge_point, next_authorization_key=secrecy.hash_of(command))
             self.planned.append((charge_point, command))
 
     # -- commands --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import msgspec
 from ocpp_app.credentials import ALGORITHM, hash_key
 from ocpp_app.models import Command
 from ocppj import frames
+from ocppj.secrets import REDACTED
 from ocppj.v16 import Action
 
 AUTHORIZATION_KEY = "AuthorizationKey"
@@ -39,6 +40,13 @@ def hidden(command: Command) -> dict[str, Any]:
         return {}
     payload = {**command.payload, "value": hash_of(command)}
     return {"payload": payload, "frame": _frame(command, payload)}
+
+
+def without_key(action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """A command's payload for a log: the value of an authorization key is not even there as a hash."""
+    if action == Action.ChangeConfiguration and is_authorization_key(str(payload.get("key", ""))):
+        return {**payload, "value": REDACTED}
+    return payload
 
 
 def loggable_frame(command: Command) -> str:

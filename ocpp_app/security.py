@@ -57,13 +57,20 @@ def upgrade_security_profile(
         return _send(found, row, message, f"upgrade to security profile {target}", requested_by)
 
 
-def approve(charge_point: ChargePoint, *, requested_by: Any = None) -> SecurityUpgrade | None:
+def approve(
+    charge_point: ChargePoint, *, without_password: bool = False, requested_by: Any = None
+) -> SecurityUpgrade | None:
     """Accept a charge point; one that needs a password and has none is given a key first and accepted when it has
     come back with it: then the upgrade's row is returned.
 
+    ``without_password``: it is set to security profile 0, for charge points that know no AuthorizationKey.
     Raises as ``upgrade_security_profile``; then nothing has changed.
     """
-    if _needs_key(charge_point):
+    if without_password and not charge_point.authorization_key:
+        ChargePoint.objects.filter(pk=charge_point.pk).update(security_profile=SecurityProfile.NONE)
+        charge_point.security_profile = SecurityProfile.NONE
+        _record("security profile 0", charge_point, requested_by)
+    if needs_key(charge_point):
         return upgrade_security_profile(charge_point, SecurityProfile.BASIC, approves=True, requested_by=requested_by)
     set_registration(charge_point, RegistrationStatus.ACCEPTED, requested_by=requested_by)
     return None
@@ -83,7 +90,7 @@ def set_registration(charge_point: ChargePoint, status: RegistrationStatus, *, r
 def note_registration(charge_point: ChargePoint, *, requested_by: Any = None) -> None:
     """Write down, and tell, that somebody has just given a charge point its registration status."""
     status = charge_point.registration_status
-    audit.record(f"registration {status}", actor=requested_by, subject=charge_point.identity, charge_point=charge_point)
+    _record(f"registration {status}", charge_point, requested_by)
     if status != RegistrationStatus.PENDING:
         outbox.tell(signals.registration_changed, ChargePoint, charge_point=charge_point)
 
@@ -91,12 +98,29 @@ def note_registration(charge_point: ChargePoint, *, requested_by: Any = None) ->
 def make_key(charge_point: ChargePoint, *, requested_by: Any = None) -> str:
     """A new random key, valid at once, to be typed into the charge point by hand; shown this once and kept hashed."""
     key = new_key()
-    ChargePoint.objects.filter(pk=charge_point.pk).update(authorization_key=hash_key(key), next_authorization_key="")
-    audit.record("authorization key made", actor=requested_by, subject=charge_point.identity, charge_point=charge_point)
+    set_key(charge_point, key, requested_by=requested_by)
     return key
 
 
-def _needs_key(charge_point: ChargePoint) -> bool:
+def set_key(charge_point: ChargePoint, key: str, *, requested_by: Any = None) -> None:
+    """Make this the charge point's only key, at once; empty: it has none. What was being handed to it ends."""
+    with transaction.atomic():
+        locked = ChargePoint.objects.select_for_update(no_key=True).get(pk=charge_point.pk)
+        upgrades.call_off(locked)
+        charge_point.authorization_key = hash_key(key) if key else ""
+        charge_point.next_authorization_key = ""
+        changed = {"authorization_key": charge_point.authorization_key, "next_authorization_key": ""}
+        ChargePoint.objects.filter(pk=locked.pk).update(**changed)
+        what = "authorization key set" if key else "authorization key removed"
+        _record(what, charge_point, requested_by)
+
+
+def _record(what: str, charge_point: ChargePoint, requested_by: Any) -> None:
+    audit.record(what, actor=requested_by, subject=charge_point.identity, charge_point=charge_point)
+
+
+def needs_key(charge_point: ChargePoint) -> bool:
+    """Whether it cannot connect, or not be accepted, because it has no key."""
     return not charge_point.authorization_key and admission.required_profile(charge_point) in (
         SecurityProfile.BASIC,
         SecurityProfile.TLS,
@@ -113,5 +137,5 @@ def _send(
     command = issue_command(charge_point, message, requested_by=requested_by, source=upgrades.source_of(row))
     row.command_id, row.requested_by = command.pk, requested_by
     row.save(update_fields=["command_id", "requested_by"])
-    audit.record(what, actor=requested_by, subject=charge_point.identity, charge_point=charge_point)
+    _record(what, charge_point, requested_by)
     return row

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 
+from ocpp_app import audit
 from ocpp_app.models import ChargePointGroup, IdTag, Organisation, key_of
 from ocpp_app.tag_csv import AT_ONCE, Problem, TagRow, parse
 
@@ -51,6 +52,11 @@ def import_tags(organisation: Organisation, data: bytes, *, dry_run: bool = Fals
             report = Report(problems=list(_unknown(rows, known)), is_dry_run=dry_run)
             if not report.problems:
                 _apply(organisation, rows, known, report)
+            if (report.created or report.changed) and not dry_run:
+                detail = f"new: {', '.join(report.created)}; changed: {', '.join(report.changed)}"
+                audit.record(
+                    "IdTags imported", subject=organisation.name, detail=detail, organisation_id=organisation.pk
+                )
     except IntegrityError:
         text = "Somebody has changed tags of this organisation at the same moment. Import the file again."
         return Report(problems=[Problem(1, "", text)], is_dry_run=dry_run)

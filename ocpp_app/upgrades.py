@@ -25,6 +25,7 @@ from ocpp_app.credentials import hash_key, new_key
 from ocpp_app.errors import UpgradeUnderWay
 from ocpp_app.middleware.base import PlannedCommand
 from ocpp_app.models import (
+    ALIVE_STATES,
     UPGRADING,
     ChargePoint,
     Command,
@@ -35,9 +36,9 @@ from ocpp_app.models import (
     SecurityUpgrade,
     UpgradeState,
 )
-from ocpp_app.secrecy import AUTHORIZATION_KEY
+from ocpp_app.secrecy import AUTHORIZATION_KEY, carries_key
 from ocpp_app.security_events import Seen
-from ocppj.v16 import ChangeConfigurationRequest, ConfigurationStatus
+from ocppj.v16 import Action, ChangeConfigurationRequest, ConfigurationStatus
 
 SECURITY_PROFILE = "SecurityProfile"
 SOURCE = "security upgrade"
@@ -72,6 +73,12 @@ def begin_profile(
     locked = _locked(charge_point)
     row = _begin(locked, UpgradeState.PROFILE_SENT, target=target, step=step, requested_by=requested_by)
     return row, _profile_message(step)
+
+
+def call_off(charge_point: ChargePoint) -> None:
+    """End what is under way because somebody has set another key by hand; in a transaction, the row locked."""
+    values = {"state": UpgradeState.FAILED, "detail": "Another key was set by hand.", "finished_at": timezone.now()}
+    SecurityUpgrade.objects.filter(charge_point=charge_point, state__in=UPGRADING).update(**values)
 
 
 def current_profile(charge_point: ChargePoint) -> int:
@@ -139,7 +146,7 @@ def came_back(
     first_step = bool(charge_point.next_authorization_key) and not charge_point.authorization_key
     if admitted.key == NEXT:
         _promote(batch, charge_point)
-    elif admitted.key == CURRENT and charge_point.next_authorization_key and _is_unanswered(row):
+    elif admitted.key == CURRENT and charge_point.next_authorization_key and _is_unanswered(charge_point, row):
         # The answer was lost; now it is clear that the key was not taken.
         batch.change(charge_point, next_authorization_key="")
         return [] if row is None else _end(batch, charge_point, row, UpgradeState.FAILED, "It still uses its old key.")
@@ -190,10 +197,11 @@ def _promote(batch: Batch, charge_point: ChargePoint) -> None:
     batch.change(charge_point, authorization_key=charge_point.next_authorization_key, next_authorization_key="")
 
 
-def _is_unanswered(row: SecurityUpgrade | None) -> bool:
+def _is_unanswered(charge_point: ChargePoint, row: SecurityUpgrade | None) -> bool:
     """Whether nobody waits for the answer to the new key any more."""
-    if row is None:
-        return True
+    if row is None:  # sent by hand
+        alive = Command.objects.filter(charge_point=charge_point, state__in=ALIVE_STATES)
+        return not any(carries_key(command) for command in alive.filter(action=Action.ChangeConfiguration))
     if row.state != UpgradeState.KEY_SENT:
         return False
     key_commands = Command.objects.filter(charge_point=row.charge_point_id, source=source_of(row))

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
 
 EPILOG = """\
-Every option is also an environment variable: --amqp-url is WSGATE_AMQP_URL, --listen is WSGATE_LISTEN.
+Every option is also an environment variable: --amqp-url is WSGATE_AMQP_URL, --listen is WSGATE_LISTEN. What is secret
+may stand in a file: WSGATE_AMQP_URL_FILE names it.
 A charge point connects to ws://HOST:PORT/ocpp/IDENTITY: the last segment of the path is its identity, percent-encoded.
 With --tls-cert it is wss://; SIGHUP reads the certificates anew, and open connections stay. Behind a proxy that ends
 TLS name it in --trusted-proxies: what it says in X-Forwarded-For, X-Forwarded-Proto and X-SSL-Client-* is believed.
@@ -68,8 +70,9 @@ class Config:
     """Who may read /metrics."""
 
     # the peer
-    max_connections_per_address: int = 1000
-    """Sockets of one IPv4 address or IPv6 /64, those in their handshake included: a large site behind one router."""
+    max_connections_per_address: int = 10_000
+    """Sockets of one IPv4 address or IPv6 /64, those in their handshake included: a fleet behind one NAT has room, and
+    one address cannot take all the files of the process."""
     max_pending_handshakes: int = 4096
     """Sockets that have not sent their request yet; one more, and the oldest of them is dropped."""
     max_frames_per_second: float = 200.0
@@ -279,10 +282,20 @@ def _from_environment(parser: argparse.ArgumentParser, environment: Mapping[str,
     values = {}
     for action in parser._actions:
         variable = f"WSGATE_{action.dest.upper()}"
-        if action.dest == "help" or not environment.get(variable):
+        text = environment.get(variable) or _from_file(f"{variable}_FILE", environment)
+        if action.dest == "help" or not text:
             continue
-        values[action.dest] = _converted(action, variable, environment[variable])
+        values[action.dest] = _converted(action, variable, text)
     return values
+
+
+def _from_file(variable: str, environment: Mapping[str, str]) -> str:
+    """The content of the file that the variable names: how secrets come in containers."""
+    path = environment.get(variable)
+    try:
+        return Path(path).read_text().strip() if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The file that {variable} names cannot be read: {error}.") from None
 
 
 def _converted(action: argparse.Action, variable: str, text: str) -> Any:

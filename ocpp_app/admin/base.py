@@ -51,7 +51,31 @@ class SecondsMixin(BaseModelAdmin):
         return moment(field) if isinstance(field, models.DateTimeField) else name
 
 
-class Admin(SecondsMixin, admin.ModelAdmin):
+class SuperusersOnly(BaseModelAdmin):
+    """Not for staff, whatever its permissions: these pages know no organisations. The API and the console do."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    """Whether somebody may use the admin of this app."""
+    return bool(request.user.is_active and request.user.is_superuser)
+
+
+class Admin(SuperusersOnly, SecondsMixin, admin.ModelAdmin):
     """A page that saves only the columns its form changed: workers write live state into the same rows meanwhile."""
 
     class Media:

@@ -1,5 +1,6 @@
 """Charge points: what they are, how they are treated, and what they do right now."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from ocpp_app import conf, security
 from ocpp_app.admin.base import Admin, ReadOnlyFormSet, ReadOnlyInline
 from ocpp_app.admin.display import (
+    BAD,
     EMPTY,
     GOOD,
     IDLE,
@@ -32,7 +34,8 @@ from ocpp_app.admin.organisation import SameOrganisationForm
 from ocpp_app.admin.quirk_note import QuirkNoteInline
 from ocpp_app.admin.send_command import SendCommandMixin
 from ocpp_app.admin.session import SESSION_COLUMNS, SessionColumnsMixin
-from ocpp_app.credentials import hash_key
+from ocpp_app.admission import required_profile
+from ocpp_app.errors import ChargePointOffline, OCPPAppError
 from ocpp_app.models import (
     ChargePoint,
     Command,
@@ -42,6 +45,9 @@ from ocpp_app.models import (
     MeterValue,
     QuirkNote,
     RegistrationStatus,
+    SecurityEvent,
+    SecurityProfile,
+    SecurityUpgrade,
     Session,
     Transaction,
 )
@@ -56,7 +62,13 @@ LIVE = (
     "firmware_status",
     "diagnostics_status",
 )
-ACCESS = ("authorization_key_state", "new_authorization_key", "remove_authorization_key")
+ACCESS = (
+    "security_profile",
+    "authorization_key_state",
+    "new_authorization_key",
+    "remove_authorization_key",
+    "registered_serial_number",
+)
 TREATMENT: Any = {
     "fields": ("heartbeat_interval_s", "call_timeout_s", "unknown_id_tag", "auto_remote_start", "is_strict"),
     "description": gettext_lazy("Empty: as the setting of the same name says."),
@@ -71,6 +83,7 @@ EQUIPMENT = (
     "created_at",
 )
 
+UPGRADES = ("upgrade_to_1", "upgrade_to_2", "upgrade_to_3")
 KEY_CHARACTERS = RegexValidator(r"\A[!-~]*\Z", gettext_lazy("Only ASCII letters, digits and punctuation, no spaces."))
 
 
@@ -102,7 +115,7 @@ class ChargePointForm(SameOrganisationForm):
     remove_authorization_key = forms.BooleanField(
         label=gettext_lazy("Remove the key"),
         required=False,
-        help_text=gettext_lazy("From then on it may connect without a password."),
+        help_text=gettext_lazy("From then on it connects only if its security profile is 0 or 3."),
     )
 
     class Meta:
@@ -121,7 +134,20 @@ class ChargePointForm(SameOrganisationForm):
         cleaned = super().clean()
         if self.cleaned_data.get("new_authorization_key") and self.cleaned_data.get("remove_authorization_key"):
             self.add_error("remove_authorization_key", _("Either set a new key or remove the old one."))
+        if self.instance.pk is None and not self.cleaned_data.get("new_authorization_key"):
+            self._check_that_it_can_connect()
         return cleaned
+
+    def _check_that_it_can_connect(self) -> None:
+        own = self.cleaned_data.get("security_profile")
+        required = conf.security_profile() if own is None else own
+        is_accepted = self.cleaned_data.get("registration_status") == RegistrationStatus.ACCEPTED
+        if is_accepted and required in (SecurityProfile.BASIC, SecurityProfile.TLS):
+            text = _(
+                "Security profile %(profile)d asks for a key. Enter one here and in the charge point; "
+                "or choose security profile 0 (no password) or the status Pending (given a key when it is approved)."
+            )
+            self.add_error("new_authorization_key", text % {"profile": required})
 
 
 class ConnectorFormSet(ReadOnlyFormSet):
@@ -179,7 +205,15 @@ class ChargePointAdmin(SendCommandMixin, Admin):
     search_help_text = gettext_lazy("Identity, name, serial number or site.")
     autocomplete_fields = ("organisation", "site", "groups", "tariff")
     inlines = (ConnectorInline, SessionInline, QuirkNoteInline)
-    actions = ("approve", "reject", "set_pending", "send_command")
+    actions = (
+        "approve",
+        "approve_without_password",
+        "reject",
+        "set_pending",
+        "renew_key",
+        *UPGRADES,
+        "send_command",
+    )
 
     readonly_fields = ("related", *LIVE, "authorization_key_state", *flatten(EQUIPMENT))
     fieldsets = (
@@ -191,7 +225,7 @@ class ChargePointAdmin(SendCommandMixin, Admin):
     )
     add_fieldsets = (
         (None, {"fields": ADMINISTRATION}),
-        (gettext_lazy("Access"), {"fields": ("new_authorization_key",)}),
+        (gettext_lazy("Access"), {"fields": ("security_profile", "new_authorization_key", "registered_serial_number")}),
         (gettext_lazy("Treatment"), TREATMENT),
     )
 
@@ -207,18 +241,13 @@ class ChargePointAdmin(SendCommandMixin, Admin):
         # Messages, transactions and the address that the charge point connects to all hang on the identity.
         return [*super().get_readonly_fields(request, obj), *(["identity"] if obj is not None else [])]
 
-    def changed_columns(self, obj: Any, form: Any) -> list[str]:
-        key_changed = {"new_authorization_key", "remove_authorization_key"} & set(form.changed_data)
-        return [*super().changed_columns(obj, form), *(["authorization_key"] if key_changed else [])]
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if key := form.cleaned_data.get("new_authorization_key"):
-            obj.authorization_key = hash_key(key)
-        elif form.cleaned_data.get("remove_authorization_key"):
-            obj.authorization_key = ""
         super().save_model(request, obj, form, change)
         if change and "registration_status" in form.changed_data:
             security.note_registration(obj, requested_by=request.user)
+        key = form.cleaned_data.get("new_authorization_key")
+        if key or form.cleaned_data.get("remove_authorization_key"):
+            security.set_key(obj, key or "", requested_by=request.user)
 
     # -- columns --------------------------------------------------------------------------------------------------
 
@@ -256,20 +285,99 @@ class ChargePointAdmin(SendCommandMixin, Admin):
 
     @admin.display(description=gettext_lazy("authorization key"))
     def authorization_key_state(self, obj: ChargePoint) -> str:
+        required = required_profile(obj)
         if obj.authorization_key:
-            return badge(_("set: it must be sent to connect"), GOOD)
-        return badge(_("none: it may connect without a password"), IDLE)
+            with_certificate = required == SecurityProfile.MUTUAL_TLS
+            return badge(_("set: its certificate counts") if with_certificate else _("set: it must be sent"), GOOD)
+        if not security.needs_key(obj):
+            words = _("none: its certificate counts") if required else _("none: anybody may connect in its name")
+            return badge(words, IDLE)
+        if obj.registration_status == RegistrationStatus.PENDING and obj.security_profile is None:
+            return badge(_("none: it is given one when it is approved"), IDLE)
+        return badge(_("none: it cannot connect until it has one"), BAD)
 
     @admin.display(description=gettext_lazy("see also"))
     def related(self, obj: ChargePoint) -> str:
-        models = (Transaction, Message, Command, Session, MeterValue, FailedMessage, QuirkNote)
+        models = (
+            Transaction, Message, Command, Session, MeterValue, FailedMessage, QuirkNote, SecurityEvent, SecurityUpgrade
+        )  # fmt: skip
         return links(list_link(model, model._meta.verbose_name_plural, charge_point=obj.pk) for model in models)
 
     # -- actions --------------------------------------------------------------------------------------------------
 
     @admin.action(description=gettext_lazy("Approve: may charge"), permissions=["change"])
     def approve(self, request: HttpRequest, queryset: QuerySet) -> None:
-        self._register(request, queryset, RegistrationStatus.ACCEPTED)
+        self._approve(request, queryset)
+
+    @admin.action(description=gettext_lazy("Approve without a password (security profile 0)"), permissions=["change"])
+    def approve_without_password(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._approve(request, queryset, without_password=True)
+
+    def _approve(self, request: HttpRequest, queryset: QuerySet, **how: bool) -> None:
+        accepted: list[ChargePoint] = []
+        given_a_key: list[ChargePoint] = []
+        for obj in queryset.exclude(registration_status=RegistrationStatus.ACCEPTED).select_related("session"):
+            try:
+                row = security.approve(obj, requested_by=request.user, **how)
+            except OCPPAppError as error:
+                self._explain(request, obj, error)
+                continue
+            (accepted if row is None else given_a_key).append(obj)
+            self.log_change(request, obj, _("Approved."))
+        if accepted or not given_a_key:
+            self._say_registered(request, accepted, RegistrationStatus.ACCEPTED)
+        if given_a_key:
+            message = ngettext(
+                "%(names)s is being given a password; it is Accepted as soon as it has come back with it. "
+                "Its security upgrades say how far it is.",
+                "%(names)s are being given passwords; each is Accepted as soon as it has come back with it. "
+                "Their security upgrades say how far they are.",
+                len(given_a_key),
+            )
+            self.message_user(request, message % {"names": ", ".join(map(str, given_a_key))}, messages.SUCCESS)
+
+    def _explain(self, request: HttpRequest, obj: ChargePoint, error: Exception) -> None:
+        hint = _(
+            "%(error)s It needs a password: approve it while it is connected, or enter a key on its page and in the "
+            "charge point itself, or approve it without a password (security profile 0)."
+        )
+        text = hint % {"error": error} if isinstance(error, ChargePointOffline) else f"{obj}: {error}"
+        self.message_user(request, text, messages.ERROR)
+
+    @admin.action(description=gettext_lazy("Give a new password (while connected)"), permissions=["change"])
+    def renew_key(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._begin(request, queryset, lambda obj: security.rotate_authorization_key(obj, requested_by=request.user))
+
+    @admin.action(description=gettext_lazy("Upgrade to security profile 1"), permissions=["change"])
+    def upgrade_to_1(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._upgrade(request, queryset, SecurityProfile.BASIC)
+
+    @admin.action(description=gettext_lazy("Upgrade to security profile 2"), permissions=["change"])
+    def upgrade_to_2(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._upgrade(request, queryset, SecurityProfile.TLS)
+
+    @admin.action(description=gettext_lazy("Upgrade to security profile 3"), permissions=["change"])
+    def upgrade_to_3(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._upgrade(request, queryset, SecurityProfile.MUTUAL_TLS)
+
+    def _upgrade(self, request: HttpRequest, queryset: QuerySet, target: SecurityProfile) -> None:
+        self._begin(
+            request, queryset, lambda obj: security.upgrade_security_profile(obj, target, requested_by=request.user)
+        )
+
+    def _begin(self, request: HttpRequest, queryset: QuerySet, begin: Callable[[ChargePoint], Any]) -> None:
+        begun = []
+        for obj in queryset.select_related("session"):
+            try:
+                begin(obj)
+            except OCPPAppError as error:
+                self.message_user(request, f"{obj}: {error}", messages.ERROR)
+            else:
+                begun.append(obj)
+                self.log_change(request, obj, _("Security upgrade begun."))
+        if begun:
+            said = _("Sent to %(names)s; the security upgrades say how far it is.")
+            self.message_user(request, said % {"names": ", ".join(map(str, begun))}, messages.SUCCESS)
 
     @admin.action(description=gettext_lazy("Reject: may not charge"), permissions=["change"])
     def reject(self, request: HttpRequest, queryset: QuerySet) -> None:
@@ -283,6 +391,9 @@ class ChargePointAdmin(SendCommandMixin, Admin):
         changed = [obj for obj in queryset if security.set_registration(obj, status, requested_by=request.user)]
         for obj in changed:
             self.log_change(request, obj, _("Registration status set to %(status)s.") % {"status": status})
+        self._say_registered(request, changed, status)
+
+    def _say_registered(self, request: HttpRequest, changed: list[ChargePoint], status: RegistrationStatus) -> None:
         message = ngettext(
             "%(count)d charge point is %(status)s now; it hears so with its next BootNotification.",
             "%(count)d charge points are %(status)s now; they hear so with their next BootNotification.",

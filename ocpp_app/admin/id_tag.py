@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from ocpp_app import audit
 from ocpp_app.admin.base import Admin
 from ocpp_app.admin.display import BAD, EMPTY, GOOD, badge, list_link
 from ocpp_app.admin.filters import FewRelatedFilter, yes_no
@@ -95,6 +96,8 @@ class IdTagAdmin(TagCsvMixin, Admin):
         IdTag.objects.filter(pk__in=[obj.pk for obj in changed]).update(is_blocked=is_blocked)
         for obj in changed:
             self.log_change(request, obj, _("Blocked.") if is_blocked else _("Unblocked."))
+            detail = f"is_blocked: {not is_blocked} → {is_blocked}"
+            audit.record("IdTag changed", subject=str(obj), detail=detail, organisation_id=obj.organisation_id)
         message = (
             ngettext("%d idTag is blocked now.", "%d idTags are blocked now.", len(changed))
             if is_blocked

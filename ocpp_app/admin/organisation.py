@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ocpp_app import audit
 from ocpp_app.admin.base import Admin
 from ocpp_app.admin.counts import count_of
 from ocpp_app.admin.display import list_link
@@ -76,6 +77,8 @@ class OrganisationAdmin(Admin):
             Organisation.objects.filter(is_default=True).update(is_default=False)
             Organisation.objects.filter(pk=chosen[0].pk).update(is_default=True)
         self.log_change(request, chosen[0], _("Made the default organisation."))
+        name, key = chosen[0].name, chosen[0].pk
+        audit.record("Organisation changed", subject=name, detail="made the default", organisation_id=key)
         self.message_user(
             request, _("%(name)s is the default organisation now.") % {"name": chosen[0]}, messages.SUCCESS
         )

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from ocpp_app.admin.base import is_superuser
 from ocpp_app.admin.form_page import form_page
 from ocpp_app.models import ChargePoint, Reservation
 from ocpp_app.reservations import cancel_reservation, reserve
@@ -51,10 +52,10 @@ class ReserveMixin(admin.ModelAdmin):
         return [path("reserve/", view, name="ocpp_app_reservation_reserve"), *super().get_urls()]
 
     def has_reserve_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("ocpp_app.add_reservation")
+        return is_superuser(request)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("ocpp_app.change_reservation")
+        return is_superuser(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         context = {**(extra_context or {}), "may_reserve": self.has_reserve_permission(request)}

@@ -8,7 +8,15 @@ from ocpp_app.admin.base import EvidenceAdmin
 from ocpp_app.admin.display import BAD, BUSY, GOOD, badge
 from ocpp_app.admin.filters import FewRelatedFilter, linked, yes_no
 from ocpp_app.admin.search import BoundedListMixin
-from ocpp_app.models import UPGRADING, AuditEntry, ChargePoint, SecurityEvent, SecurityUpgrade, UpgradeState
+from ocpp_app.models import (
+    UPGRADING,
+    AuditEntry,
+    ChargePoint,
+    SecurityEvent,
+    SecurityUpgrade,
+    SignIn,
+    UpgradeState,
+)
 
 
 @admin.register(AuditEntry)
@@ -81,3 +89,18 @@ class SecurityUpgradeAdmin(BoundedListMixin, EvidenceAdmin):
     def state_shown(self, obj: SecurityUpgrade) -> str:
         colour = GOOD if obj.state == UpgradeState.DONE else BUSY if obj.is_under_way else BAD
         return badge(obj.get_state_display(), colour)
+
+
+@admin.register(SignIn)
+class SignInAdmin(BoundedListMixin, EvidenceAdmin):
+    list_display = ("at", "account", "remote_address", "has_succeeded", "device")
+    list_filter = ("has_succeeded",)
+    search_fields = ("account", "remote_address")
+    search_help_text = gettext_lazy("An account, or the beginning of a remote address.")
+    fields = ("at", "account", "remote_address", "has_succeeded", "device")
+
+    def of_charge_point(self, word: str) -> None:
+        return None
+
+    def other(self, word: str) -> Q:
+        return Q(account=word.lower()) | Q(remote_address__startswith=word)

@@ -1,6 +1,5 @@
 """``/charge-points/``: what they are, what they do right now, and what they have been up to."""
 
-import secrets
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -15,8 +14,10 @@ from ocpp_app.access import visible
 from ocpp_app.api.authentication import user_of
 from ocpp_app.api.fields import ConfinedKey, OwnedSerializer
 from ocpp_app.api.filters import Filters
+from ocpp_app.api.problems import Conflict
 from ocpp_app.api.resource import Created, Deleted, Listed, Resource, Shown
 from ocpp_app.credentials import hash_key
+from ocpp_app.errors import OCPPAppError
 from ocpp_app.models import (
     Anomaly,
     ChargePoint,
@@ -30,9 +31,6 @@ from ocpp_app.models import (
     Tariff,
     Transaction,
 )
-
-KEY_LENGTH = 40
-"""The most that fits into AuthorizationKey (OCPP-J 1.6 §6.2.2: 20 bytes as hexadecimal digits)."""
 
 
 class ConnectorSerializer(serializers.ModelSerializer):
@@ -78,7 +76,7 @@ class SessionSerializer(serializers.ModelSerializer):
         )
 
 
-ADMINISTRATION = ("name", "site", "groups", "tariff")
+ADMINISTRATION = ("name", "site", "groups", "tariff", "security_profile", "registered_serial_number")
 TREATMENT = ("heartbeat_interval_s", "call_timeout_s", "unknown_id_tag", "auto_remote_start", "is_strict")
 EQUIPMENT = (
     "vendor",
@@ -150,7 +148,12 @@ class ChargePointSerializer(OwnedSerializer):
 
     def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
         validated_data.pop("identity", None)
-        return super().update(instance, _hashed(validated_data))
+        changes = "password" in validated_data
+        password = validated_data.pop("password", None)
+        updated = super().update(instance, validated_data)
+        if changes:
+            security.set_key(updated, password or "", requested_by=user_of(self.context["request"]))
+        return updated
 
 
 def _hashed(values: dict[str, Any]) -> dict[str, Any]:
@@ -210,25 +213,27 @@ class ChargePoints(Listed, Shown, Created, Deleted):
 
     @action(detail=True, methods=["post"], takes=None, gives=ChargePointSerializer)
     def approve(self, request: Request, **kwargs: Any) -> Response:
-        """Accept it: it hears so with its next BootNotification."""
-        return self._register(RegistrationStatus.ACCEPTED)
+        """Accept it: it hears so with its next BootNotification. One that needs a password and has none must be
+        connected: it is given one, and accepted when it has come back with it."""
+        row = self.get_object()
+        try:
+            security.approve(row, requested_by=user_of(request))
+        except OCPPAppError as error:
+            raise Conflict(f"{error} Set a password first (renew-password), or security_profile to 0.") from error
+        return self.shown(row)
 
     @action(detail=True, methods=["post"], takes=None, gives=ChargePointSerializer)
     def reject(self, request: Request, **kwargs: Any) -> Response:
         """Reject it: it hears so with its next BootNotification."""
-        return self._register(RegistrationStatus.REJECTED)
-
-    def _register(self, registration_status: RegistrationStatus) -> Response:
         row = self.get_object()
-        security.set_registration(row, registration_status, requested_by=user_of(self.request))
+        security.set_registration(row, RegistrationStatus.REJECTED, requested_by=user_of(request))
         return self.shown(row)
 
     @action(detail=True, methods=["post"], takes=None, gives=NewPasswordSerializer)
     def renew_password(self, request: Request, **kwargs: Any) -> Response:
         """Make up a new password and show it once; put it into the charge point yourself (AuthorizationKey)."""
         row = self.get_object()
-        password = secrets.token_hex(KEY_LENGTH // 2)
-        ChargePoint.objects.filter(pk=row.pk).update(authorization_key=hash_key(password))
+        password = security.make_key(row, requested_by=user_of(request))
         return Response({"identity": row.identity, "password": password}, status=status.HTTP_200_OK)
 
 

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from ocpp_app import conf
+from ocpp_app.client_address import client_address, key_of
 from ocpp_app.models import ApiToken
 
 
@@ -16,6 +17,9 @@ class Throttle(SimpleRateThrottle):
 
     def get_rate(self) -> Any:
         return conf.api_throttle() or None
+
+    def get_ident(self, request: Request) -> str:
+        return key_of(client_address(request._request))  # anybody can write an X-Forwarded-For
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         if isinstance(request.auth, ApiToken):

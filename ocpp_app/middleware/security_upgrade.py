@@ -19,6 +19,13 @@ class SecurityUpgradeMiddleware(OCPPMiddleware):
             row = upgrades.under_way([charge_point]).get(charge_point.pk)
         if row is not None and upgrades.source_of(row) == command.source:
             response.commands.extend(upgrades.answered(batch, charge_point, row, status, status in upgrades.TAKEN))
-        elif secrecy.carries_key(command) and status == ConfigurationStatus.Accepted:
-            batch.change(charge_point, authorization_key=secrecy.hash_of(command), next_authorization_key="")
+        elif secrecy.carries_key(command):
+            self._take(request, secrecy.hash_of(command), status)
         return response
+
+    def _take(self, request: OCPPRequest, key: str, status: str) -> None:
+        """A key that somebody has sent by hand has been taken, or not."""
+        if status == ConfigurationStatus.Accepted:  # A01.FR.03
+            request.batch.change(request.charge_point, authorization_key=key, next_authorization_key="")
+        elif status != ConfigurationStatus.RebootRequired:  # A01.FR.04
+            request.batch.change(request.charge_point, next_authorization_key="")

@@ -23,6 +23,7 @@ from ocpp_app.models.reservation import OPEN_RESERVATION_STATES, Reservation, Re
 from ocpp_app.models.security_log import AppendOnly, AuditEntry, SecurityEvent, SecurityEventKind
 from ocpp_app.models.security_upgrade import UPGRADING, SecurityUpgrade, UpgradeState
 from ocpp_app.models.session import Gateway, Session
+from ocpp_app.models.sign_in import SignIn
 from ocpp_app.models.site import ChargePointGroup, Site
 from ocpp_app.models.tariff import Tariff, TariffWindow
 from ocpp_app.models.transaction import Anomaly, AnomalyKind, ClosedBy, Transaction
@@ -67,6 +68,7 @@ __all__ = [
     "SecurityProfile",
     "SecurityUpgrade",
     "Session",
+    "SignIn",
     "Site",
     "StatusHistory",
     "Tariff",

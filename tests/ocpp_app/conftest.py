@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
+from ocpp_app import append_only
 from ocpp_app.events.subscriptions import known
 from ocpp_app.models import ChargePoint, IdTag
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire
@@ -32,7 +33,11 @@ def pytest_configure() -> None:
     else:
         # After a test that commits, rows are deleted: to truncate so many tables takes PostgreSQL half a second.
         operations: Any = type(connection.ops)
-        operations.sql_flush = lambda _self, _style, tables, **_options: [f'DELETE FROM "{table}"' for table in tables]
+        operations.sql_flush = lambda _self, _style, tables, **_options: [
+            # of the audit log the database lets nobody delete
+            f'TRUNCATE "{table}"' if table == append_only.TABLE else f'DELETE FROM "{table}"'
+            for table in tables
+        ]
 
 
 @pytest.fixture(autouse=True)

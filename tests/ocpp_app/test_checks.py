@@ -61,6 +61,7 @@ def test_the_defaults_are_in_order() -> None:
         ("OCPP_QUIRKS", [{"vendor": "ACME", "pongs": False}], "ocpp_app.E008", "quirks.toml"),
         ("OCPP_QUIRKS", ["ACME"], "ocpp_app.E008", "quirks.toml"),
         ("OCPP_QUIRKS", 17, "ocpp_app.E008", "quirks.toml"),
+        ("OCPP_TRUSTED_PROXIES", ["10.0.0.0/8", "proxy"], "ocpp_app.E012", "10.0.0.0/8"),
     ],
 )
 def test_wrong_setting_is_found_with_what_to_do(
@@ -88,6 +89,17 @@ def test_wrong_setting_is_found_with_what_to_do(
 def test_right_setting_is_not_complained_about(setting: str, value: Any, settings: Any) -> None:
     setattr(settings, setting, value)
     assert found() == []
+
+
+@pytest.mark.parametrize("setting", ["AUTHENTICATION_BACKENDS", "MIDDLEWARE"])
+def test_deployment_without_throttled_logins_or_audit_log_is_warned_about(setting: str, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["ocpp_app.logins.ThrottledLogins"]
+    setattr(settings, setting, ["django.contrib.auth.backends.ModelBackend"])
+    warnings = [
+        str(message.msg) for message in run_checks(include_deployment_checks=True) if message.id == "ocpp_app.W010"
+    ]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(setting)
 
 
 def test_worker_does_not_start_with_a_wrong_setting(settings: Any) -> None:

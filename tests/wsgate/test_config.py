@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,11 @@ def test_file_or_network_that_is_none_is_refused(arguments, capsys):
         read_options(arguments, {})
 
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_secret_comes_from_a_file_that_the_environment_names(tmp_path: Path) -> None:
+    file = tmp_path / "amqp_url"
+    file.write_text("amqp://me:secret@broker/\n")
+    assert read_options([], {"WSGATE_AMQP_URL_FILE": str(file)}).amqp.url == "amqp://me:secret@broker/"
+    with pytest.raises(ConfigError, match="WSGATE_AMQP_URL_FILE"):
+        read_options([], {"WSGATE_AMQP_URL_FILE": str(tmp_path / "nothing")})
