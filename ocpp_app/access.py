@@ -15,7 +15,17 @@ from django.db.models import QuerySet
 
 from ocpp_app.models import ApiToken, Membership, Organisation, Role, Scope
 
-OWNERS = ("organisation", "charge_point", "connector", "transaction", "command", "subscription", "local_list", "tariff")
+OWNERS = (
+    "organisation",
+    "charge_point",
+    "connector",
+    "transaction",
+    "command",
+    "subscription",
+    "local_list",
+    "tariff",
+    "template",
+)
 """By which of its foreign keys a row belongs to an organisation; the first that a model has counts."""
 
 Row = TypeVar("Row", bound=models.Model)

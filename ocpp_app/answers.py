@@ -123,7 +123,7 @@ def _parsed(payload: msgspec.Raw) -> Any:
     """The payload as the database keeps it; as text where it is JSON that no database takes (1e999, half a surrogate
     pair)."""
     try:
-        return msgspec.json.decode(payload)
+        return msgspec.json.decode(secrecy.answer_without_secrets(bytes(payload)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return readable(bytes(payload))
 

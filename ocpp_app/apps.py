@@ -10,6 +10,7 @@ class OCPPAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ocpp_app import audit_trail, checks  # noqa: F401  registers the system checks
+        from ocpp_app import audit_trail, checks, template_changes  # noqa: F401  registers the system checks
 
         audit_trail.connect()
+        template_changes.connect()

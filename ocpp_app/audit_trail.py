@@ -18,12 +18,14 @@ from ocpp_app.models import (
     ApiToken,
     ChargePoint,
     ChargePointGroup,
+    ConfigurationTemplate,
     IdTag,
     Membership,
     Organisation,
     Site,
     Tariff,
     TariffWindow,
+    TemplateValue,
     WebhookSubscription,
 )
 
@@ -31,18 +33,21 @@ AUDITED: tuple[type[models.Model], ...] = (
     ApiToken,
     ChargePoint,
     ChargePointGroup,
+    ConfigurationTemplate,
     IdTag,
     Membership,
     Organisation,
     Site,
     Tariff,
     TariffWindow,
+    TemplateValue,
     WebhookSubscription,
 )
 """And the users."""
 NOBODY_DECIDES = frozenset(
     {
         "id", "created_at", "last_used_at", "last_login", "date_joined", "key", "hint", "next_authorization_key",
+        "is_settled",
         # a webhook by itself
         "failures", "paused_until", "last_success_at", "previous_salt", "previous_until",
         # what a charge point says of itself

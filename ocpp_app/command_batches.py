@@ -164,7 +164,7 @@ def _earlier(wanted: CommandBatch) -> CommandBatch | None:
 
 def _visible_payload(batch: CommandBatch) -> dict[str, Any]:
     """The payload without what is only kept as a hash, different each time."""
-    hides = secrecy.carries_key(Command(action=batch.action, payload=batch.payload))
+    hides = secrecy.carries_secret(Command(action=batch.action, payload=batch.payload))
     return {name: value for name, value in batch.payload.items() if not (hides and name == "value")}
 
 

@@ -227,8 +227,8 @@ def _earlier(wanted: Command) -> Command | None:
 
 
 def _is_same(earlier: Command, wanted: Command) -> bool:
-    if secrecy.carries_key(wanted):  # what is kept of the earlier one is a hash
-        return secrecy.carries_key(earlier)
+    if secrecy.carries_secret(wanted):  # what is kept of the earlier one does not tell
+        return secrecy.carries_secret(earlier) and earlier.payload.get("key") == wanted.payload.get("key")
     return (earlier.action, earlier.payload) == (wanted.action, wanted.payload)
 
 

@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_UNKNOWN_CHARGE_POINT": "pending",
     "OCPP_UNKNOWN_ID_TAG": "reject",
     "OCPP_AUTO_REMOTE_START": True,
+    "OCPP_FIRST_CONTACT": True,
     "OCPP_CALL_TIMEOUT": 30,
     "OCPP_COMMAND_GRACE": 10,
     "OCPP_RPC_QUEUE": RPC_QUEUE,
@@ -104,6 +105,11 @@ def unknown_id_tag() -> Literal["reject", "accept"]:
 def auto_remote_start() -> bool:
     """Whether charging starts by itself as soon as a car is plugged in, unless a charge point says otherwise."""
     return bool(read("OCPP_AUTO_REMOTE_START"))
+
+
+def first_contact() -> bool:
+    """Whether a charge point is asked for what is not known of it: its configuration, status, BootNotification."""
+    return bool(read("OCPP_FIRST_CONTACT"))
 
 
 def strict() -> bool:

@@ -22,7 +22,8 @@ def answer(batch: Batch, work: Work, failure: str) -> Items:
     charge_point = batch.charge_points.get(work.identity or "")
     if not isinstance(request, envelope.Frame) or charge_point is None:
         return {work.reply_to: [_reply_to_failed(request)]}
-    message = frame_log.inbound(charge_point, request, clock.from_epoch(request.at))
+    is_answer = isinstance(work.frame, CallResult | CallError)
+    message = frame_log.inbound(charge_point, request, clock.from_epoch(request.at), is_answer=is_answer)
     raw = None
     if isinstance(work.frame, Call):
         message.unique_id, message.action = str(work.frame.unique_id), work.frame.action

@@ -30,19 +30,24 @@ CLAIMED_AT_ONCE = 200
 
 def new_command(charge_point: ChargePoint, message: Request, *, now: datetime, **fields: Any) -> Command:
     """A command, not saved yet, in state ``queued``; raises ``PayloadError`` for what the message type forbids."""
-    timeout_s = charge_point.call_timeout_s or quirks.behaviour_of(charge_point).call_timeout_s or conf.call_timeout_s()
     payload = encode(message)
     command = Command(
         charge_point=charge_point,
         action=str(message.action),
         payload=msgspec.json.decode(payload),
         created_at=now,
-        timeout_s=fields.pop("timeout_s", None) or timeout_s,
+        timeout_s=fields.pop("timeout_s", None) or timeout_of(charge_point),
         **fields,
     )
     # Kept as it is sent: a JSON column forgets the order of the fields.
     command.frame = frames.encode(frames.Call(str(command.pk), command.action, msgspec.Raw(payload))).decode()
     return command
+
+
+def timeout_of(charge_point: ChargePoint) -> float:
+    """How long this charge point may take to answer, in seconds."""
+    own = charge_point.call_timeout_s or quirks.behaviour_of(charge_point).call_timeout_s
+    return float(own or conf.call_timeout_s())
 
 
 MAY_BE_SENT = Q(charge_point__registration_status=RegistrationStatus.ACCEPTED) | (

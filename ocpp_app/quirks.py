@@ -27,6 +27,9 @@ class Behaviour:
     ping_interval_s: float = 30.0
     call_timeout_s: float | None = None
     remote_start_delay_s: float = 0.0
+    ask_boot: bool = True
+    ask_configuration: bool = True
+    ask_status: bool = True
 
 
 BEHAVIOURS = frozenset(Behaviour.__dataclass_fields__)
@@ -39,6 +42,9 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "ping_interval_s": (int, float),
     "call_timeout_s": (int, float),
     "remote_start_delay_s": (int, float),
+    "ask_boot": (bool,),
+    "ask_configuration": (bool,),
+    "ask_status": (bool,),
 }
 """What a quirk may have, and of which type."""
 

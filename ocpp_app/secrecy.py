@@ -1,7 +1,8 @@
-"""What must not be readable in the database: authorization keys on their way to a charge point.
+"""What must not be readable in the database: authorization keys on their way to a charge point, and its other secrets.
 
 Security whitepaper A01.FR.08, A01.FR.09: only hashes are kept, and no log shows a key. Until its command has ended the
-key is in the command's row, because it has to be sent; then its hash takes its place.
+key is in the command's row, because it has to be sent; then its hash takes its place. Of other secrets
+(``ocppj.secrets.SECRET_WORDS``) nothing is kept.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from ocpp_app.credentials import ALGORITHM, hash_key
 from ocpp_app.models import Command
 from ocppj import frames
-from ocppj.secrets import REDACTED
+from ocppj.secrets import REDACTED, names_secret, redacted_answer
 from ocppj.v16 import Action
 
 AUTHORIZATION_KEY = "AuthorizationKey"
@@ -28,6 +29,21 @@ def carries_key(command: Command) -> bool:
     return command.action == Action.ChangeConfiguration and is_authorization_key(str(command.payload.get("key", "")))
 
 
+def is_secret(key: str) -> bool:
+    """Whether the value of this configuration key must not be kept."""
+    return names_secret(key)
+
+
+def carries_secret(command: Command) -> bool:
+    """Whether the command brings a charge point a new authorization key or another secret."""
+    return command.action == Action.ChangeConfiguration and is_secret(str(command.payload.get("key", "")))
+
+
+def answer_without_secrets(raw: bytes) -> bytes:
+    """A charge point's answer, or its payload, as it may be kept."""
+    return redacted_answer(raw)
+
+
 def hash_of(command: Command) -> str:
     """The hash of the key that the command brings, as ``ChargePoint.authorization_key`` has it."""
     value = str(command.payload.get("value", ""))
@@ -35,16 +51,17 @@ def hash_of(command: Command) -> str:
 
 
 def hidden(command: Command) -> dict[str, Any]:
-    """The fields of the command that show a key, without it; empty for almost every command."""
-    if not carries_key(command):
+    """The fields of the command that show a secret, without it; empty for almost every command."""
+    if not carries_secret(command):
         return {}
-    payload = {**command.payload, "value": hash_of(command)}
+    payload = {**command.payload, "value": hash_of(command) if carries_key(command) else REDACTED}
     return {"payload": payload, "frame": _frame(command, payload)}
 
 
 def without_key(action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """A command's payload for a log: the value of an authorization key is not even there as a hash."""
-    if action == Action.ChangeConfiguration and is_authorization_key(str(payload.get("key", ""))):
+    """A command's payload for a log: the value of an authorization key or another secret is not even there as a
+    hash."""
+    if action == Action.ChangeConfiguration and is_secret(str(payload.get("key", ""))):
         return {**payload, "value": REDACTED}
     return payload
 

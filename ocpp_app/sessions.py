@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from ocpp_app import admission, clock, conf, lifecycle, quirks, security_events, signals, upgrades
+from ocpp_app import admission, clock, conf, inquiries, lifecycle, quirks, security_events, signals, upgrades
 from ocpp_app.admission import Admission
 from ocpp_app.batch import Batch
 from ocpp_app.habits import FrameHabit
@@ -174,6 +174,7 @@ class Sessions:
         protocol = request.subprotocol or DEFAULT_PROTOCOL
         self.batch.change(charge_point, session_id=session.pk, last_seen_at=at, protocol=protocol)
         self.batch.send(signals.charge_point_connected, ChargePoint, charge_point=charge_point, session_id=session.pk)
+        self.batch.at_end(inquiries.note_connections, charge_point)
 
     def _replace(self, old: Session, gateway: Gateway) -> None:
         self.batch.change(old, ended_at=self.batch.now, close_reason=REPLACED)

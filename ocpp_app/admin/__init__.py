@@ -2,9 +2,16 @@
 
 from ocpp_app.admin.access import ApiTokenAdmin, MembershipAdmin
 from ocpp_app.admin.anomaly import AnomalyAdmin
+from ocpp_app.admin.availability import ConnectorAvailabilityAdmin
 from ocpp_app.admin.charge_point import ChargePointAdmin
 from ocpp_app.admin.command import CommandAdmin
 from ocpp_app.admin.command_batch import CommandBatchAdmin
+from ocpp_app.admin.configuration import (
+    ConfigurationKeyAdmin,
+    ConfigurationTemplateAdmin,
+    InquiryAdmin,
+    TemplateValueAdmin,
+)
 from ocpp_app.admin.connector import ConnectorAdmin, StatusHistoryAdmin
 from ocpp_app.admin.event import EventAdmin, WebhookDeliveryAdmin, WebhookStreamAdmin, WebhookSubscriptionAdmin
 from ocpp_app.admin.housekeeping import LeaseAdmin
@@ -28,11 +35,15 @@ __all__ = [
     "ChargePointGroupAdmin",
     "CommandAdmin",
     "CommandBatchAdmin",
+    "ConfigurationKeyAdmin",
+    "ConfigurationTemplateAdmin",
     "ConnectorAdmin",
+    "ConnectorAvailabilityAdmin",
     "EventAdmin",
     "FailedMessageAdmin",
     "GatewayAdmin",
     "IdTagAdmin",
+    "InquiryAdmin",
     "LeaseAdmin",
     "MembershipAdmin",
     "MessageAdmin",
@@ -47,6 +58,7 @@ __all__ = [
     "StatusHistoryAdmin",
     "TariffAdmin",
     "TariffWindowAdmin",
+    "TemplateValueAdmin",
     "TransactionAdmin",
     "WebhookDeliveryAdmin",
     "WebhookStreamAdmin",

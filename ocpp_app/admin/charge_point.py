@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ocpp_app import conf, security
 from ocpp_app.admin.base import Admin, ReadOnlyFormSet, ReadOnlyInline
+from ocpp_app.admin.configuration import ConfigurationActionsMixin, summary_of
 from ocpp_app.admin.display import (
     BAD,
     EMPTY,
@@ -59,6 +60,7 @@ LIVE = (
     "last_seen_at",
     "last_boot_at",
     "active_transactions",
+    "configuration",
     "firmware_status",
     "diagnostics_status",
 )
@@ -178,7 +180,7 @@ class SessionInline(SessionColumnsMixin, ReadOnlyInline):
 
 
 @admin.register(ChargePoint)
-class ChargePointAdmin(SendCommandMixin, Admin):
+class ChargePointAdmin(SendCommandMixin, ConfigurationActionsMixin, Admin):
     form = ChargePointForm
     list_display = (
         "identity",
@@ -213,6 +215,9 @@ class ChargePointAdmin(SendCommandMixin, Admin):
         "renew_key",
         *UPGRADES,
         "send_command",
+        "read_configuration",
+        "apply_configuration",
+        "restart",
     )
 
     readonly_fields = ("related", *LIVE, "authorization_key_state", *flatten(EQUIPMENT))
@@ -282,6 +287,10 @@ class ChargePointAdmin(SendCommandMixin, Admin):
             (link(transaction, f"#{transaction.pk}"), kilowatt_hours(transaction.energy_wh)) for transaction in active
         )
         return format_html_join(mark_safe("<br>"), "{} {}", lines) if active else EMPTY
+
+    @admin.display(description=gettext_lazy("configuration"))
+    def configuration(self, obj: ChargePoint) -> str:
+        return summary_of(obj)
 
     @admin.display(description=gettext_lazy("authorization key"))
     def authorization_key_state(self, obj: ChargePoint) -> str:

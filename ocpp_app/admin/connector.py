@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy
 
+from ocpp_app.admin.availability import AvailabilityMixin
 from ocpp_app.admin.base import EvidenceAdmin, ReadOnlyFormSet, ReadOnlyInline
 from ocpp_app.admin.display import link, links, list_link, status_badge
 from ocpp_app.admin.filters import known_values, linked, yes_no
@@ -38,12 +39,13 @@ class StatusHistoryInline(StatusMixin, ReadOnlyInline):
 
 
 @admin.register(Connector)
-class ConnectorAdmin(StatusMixin, ChargePointSearchMixin, EvidenceAdmin):
+class ConnectorAdmin(StatusMixin, AvailabilityMixin, ChargePointSearchMixin, EvidenceAdmin):
     list_display = (
         "charge_point_link",
         "number",
         "status_shown",
         "status_at",
+        "availability_shown",
         "error_code",
         "vendor_error_code",
         "info",
@@ -54,7 +56,8 @@ class ConnectorAdmin(StatusMixin, ChargePointSearchMixin, EvidenceAdmin):
         STATUS_FILTER,
         yes_no("has_error", gettext_lazy("error"), HAS_ERROR),
     )
-    list_select_related = ("charge_point",)
+    list_select_related = ("charge_point", "availability")
+    actions = ("take_out_of_use", "put_into_use")
     ordering = ("charge_point__identity", "number")
     search_help_text = gettext_lazy("The identity of a charge point, or its beginning.")
     inlines = (StatusHistoryInline,)
@@ -64,6 +67,7 @@ class ConnectorAdmin(StatusMixin, ChargePointSearchMixin, EvidenceAdmin):
         "number",
         "status_shown",
         "status_at",
+        "availability_shown",
         "error_code",
         "info",
         "vendor_id",

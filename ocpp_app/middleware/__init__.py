@@ -2,9 +2,12 @@
 
 from ocpp_app.middleware.authorize import AuthorizeMiddleware
 from ocpp_app.middleware.auto_remote_start import AutoRemoteStartMiddleware
+from ocpp_app.middleware.availability import AvailabilityMiddleware
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.middleware.boot_notification import BootNotificationMiddleware
 from ocpp_app.middleware.cancel_reservation import CancelReservationMiddleware
+from ocpp_app.middleware.change_availability import ChangeAvailabilityMiddleware
+from ocpp_app.middleware.configuration import ConfigurationMiddleware
 from ocpp_app.middleware.data_transfer import DataTransferMiddleware
 from ocpp_app.middleware.diagnostics_status_notification import DiagnosticsStatusNotificationMiddleware
 from ocpp_app.middleware.firmware_status_notification import FirmwareStatusNotificationMiddleware
@@ -12,6 +15,7 @@ from ocpp_app.middleware.heartbeat import HeartbeatMiddleware
 from ocpp_app.middleware.meter_values import MeterValuesMiddleware
 from ocpp_app.middleware.orphaned_transaction import OrphanedTransactionMiddleware
 from ocpp_app.middleware.release_reservation import ReleaseReservationMiddleware
+from ocpp_app.middleware.remote_trigger import RemoteTriggerMiddleware
 from ocpp_app.middleware.reserve_now import ReserveNowMiddleware
 from ocpp_app.middleware.security_upgrade import SecurityUpgradeMiddleware
 from ocpp_app.middleware.start_transaction import StartTransactionMiddleware
@@ -22,8 +26,11 @@ from ocpp_app.middleware.use_reservation import UseReservationMiddleware
 __all__ = [
     "AuthorizeMiddleware",
     "AutoRemoteStartMiddleware",
+    "AvailabilityMiddleware",
     "BootNotificationMiddleware",
     "CancelReservationMiddleware",
+    "ChangeAvailabilityMiddleware",
+    "ConfigurationMiddleware",
     "DataTransferMiddleware",
     "DiagnosticsStatusNotificationMiddleware",
     "FirmwareStatusNotificationMiddleware",
@@ -34,6 +41,7 @@ __all__ = [
     "OCPPResponse",
     "OrphanedTransactionMiddleware",
     "ReleaseReservationMiddleware",
+    "RemoteTriggerMiddleware",
     "ReserveNowMiddleware",
     "SecurityUpgradeMiddleware",
     "StartTransactionMiddleware",

@@ -1,6 +1,6 @@
 """BootNotification.req (OCPP 1.6 §4.2, §6.3)."""
 
-from ocpp_app import conf, signals
+from ocpp_app import conf, inquiries, signals
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import ChargePoint
 from ocppj.v16 import BootNotificationRequest, BootNotificationResponse, RegistrationStatus
@@ -18,6 +18,7 @@ class BootNotificationMiddleware(OCPPMiddleware):
         if request.is_current:
             request.batch.change(charge_point, last_boot_at=request.received_at, **_described_by(message))
         request.batch.send(signals.charge_point_booted, ChargePoint, charge_point=charge_point, message=message)
+        request.batch.at_end(inquiries.note_boots, (charge_point, charge_point.registration_status))
         interval_s = RETRY_INTERVAL_S
         if charge_point.is_accepted:
             own = charge_point.heartbeat_interval_s

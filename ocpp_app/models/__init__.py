@@ -1,6 +1,7 @@
 """The database, one file per aggregate."""
 
 from ocpp_app.models.api_token import ApiToken
+from ocpp_app.models.availability import Availability, AvailabilityState, ConnectorAvailability
 from ocpp_app.models.charge_point import (
     ChargePoint,
     Connector,
@@ -12,6 +13,14 @@ from ocpp_app.models.charge_point import (
 )
 from ocpp_app.models.command import ALIVE_STATES, TRANSITIONS, Command, CommandState
 from ocpp_app.models.command_batch import CommandBatch, outcomes_of
+from ocpp_app.models.configuration import (
+    ConfigurationKey,
+    ConfigurationTemplate,
+    Inquiry,
+    TemplateValue,
+    WantedState,
+    name_of,
+)
 from ocpp_app.models.event import DeliveryState, Event, WebhookDelivery, WebhookStream, WebhookSubscription
 from ocpp_app.models.housekeeping import Lease
 from ocpp_app.models.id_tag import ANONYMOUS, IdTag, key_of
@@ -39,19 +48,25 @@ __all__ = [
     "ApiToken",
     "AppendOnly",
     "AuditEntry",
+    "Availability",
+    "AvailabilityState",
     "ChargePoint",
     "ChargePointGroup",
     "ClosedBy",
     "Command",
     "CommandBatch",
     "CommandState",
+    "ConfigurationKey",
+    "ConfigurationTemplate",
     "Connector",
+    "ConnectorAvailability",
     "DeliveryState",
     "Direction",
     "Event",
     "FailedMessage",
     "Gateway",
     "IdTag",
+    "Inquiry",
     "Lease",
     "Membership",
     "Message",
@@ -73,12 +88,15 @@ __all__ = [
     "StatusHistory",
     "Tariff",
     "TariffWindow",
+    "TemplateValue",
     "Transaction",
     "UnknownIdTagPolicy",
     "UpgradeState",
+    "WantedState",
     "WebhookDelivery",
     "WebhookStream",
     "WebhookSubscription",
     "key_of",
+    "name_of",
     "outcomes_of",
 ]

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ocpp_app import conf, logins, sessions, upgrades, upkeep
+from ocpp_app import conf, first_contact, logins, sessions, upgrades, upkeep
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
 from ocpp_app.models import Gateway, Lease, Session
@@ -90,6 +90,7 @@ class Housekeeping:
             self._review_due = now + REVIEW_EVERY_S
             upkeep.note_never_stopped()
             logins.forget_old()
+        first_contact.review()
         self._add(items, dispatch_queued_commands())
         self._add(items, send_again())
         return items

@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 WORKERS = 2
 GATEWAYS = 2
 SHELL_TIMEOUT_S = 60
-SETTINGS = {"OCPP_UNKNOWN_CHARGE_POINT": "accept", "HTTPS": "off"}
+SETTINGS = {"OCPP_UNKNOWN_CHARGE_POINT": "accept", "OCPP_FIRST_CONTACT": "off", "HTTPS": "off"}
 """What differs from the defaults unless a test says otherwise: new charge points are let in, people need no TLS."""
 
 System = TypeVar("System", bound="CentralSystem")

@@ -26,6 +26,7 @@ def pytest_configure() -> None:
     And charge points without passwords, explicitly, where a test is about something else.
     """
     django_settings.OCPP_SECURITY_PROFILE = 0
+    django_settings.OCPP_FIRST_CONTACT = False  # the system itself asks nothing
     if connection.vendor == "sqlite":
         name = str(Path(mkdtemp(prefix="ocpp-tests-")) / "test.sqlite3")
         django_settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = name

@@ -20,19 +20,24 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from ocpp_app.admin.search import BigTableMixin
+from ocpp_app.configuration import set_availability, want
 from ocpp_app.credentials import verify_key
 from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
     ApiToken,
     AuditEntry,
+    AvailabilityState,
     ChargePoint,
     ChargePointGroup,
     ClosedBy,
     Command,
     CommandBatch,
     CommandState,
+    ConfigurationKey,
+    ConfigurationTemplate,
     Connector,
+    ConnectorAvailability,
     DeliveryState,
     Direction,
     Event,
@@ -56,8 +61,10 @@ from ocpp_app.models import (
     StatusHistory,
     Tariff,
     TariffWindow,
+    TemplateValue,
     Transaction,
     UpgradeState,
+    WantedState,
     WebhookDelivery,
     WebhookStream,
     WebhookSubscription,
@@ -79,6 +86,8 @@ EDITABLE = {
     ApiToken,
     WebhookSubscription,
 }
+EDITABLE = {Organisation, Site, ChargePointGroup, ChargePoint, IdTag, Tariff, TariffWindow, Membership, ApiToken}
+EDITABLE |= {ConfigurationTemplate, TemplateValue, ConfigurationKey}
 NOTES = {Anomaly, FailedMessage}
 MODELS = sorted(apps.get_app_config("ocpp_app").get_models(), key=lambda model: model.__name__)
 EVIDENCE = [model for model in MODELS if model not in EDITABLE | NOTES]
@@ -200,6 +209,30 @@ def make_reservation(charge_point: ChargePoint, **values: Any) -> Reservation:
     )
 
 
+def make_configuration(charge_point: ChargePoint, name: str = SCRIPT) -> ConfigurationKey:
+    """A key whose wanted value was refused, wanted by a template of this name; and connector 1 out of use."""
+    template = ConfigurationTemplate.objects.create(name=name, vendor=SCRIPT)
+    template.values.create(key=SCRIPT, value=SCRIPT)
+    template.groups.set(charge_point.groups.all())
+    key = ConfigurationKey.objects.create(
+        charge_point=charge_point,
+        key=SCRIPT,
+        name=SCRIPT,
+        value=SCRIPT,
+        next_value=SCRIPT,
+        wanted=SCRIPT,
+        template=template,
+        state=WantedState.REJECTED,
+        detail=SCRIPT,
+        is_known=True,
+        read_at=NOW,
+        state_since=NOW,
+    )
+    row = set_availability(charge_point, 1, operative=False)  # makes the inquiry, too
+    ConnectorAvailability.objects.filter(pk=row.pk).update(state=AvailabilityState.REJECTED, detail=SCRIPT)
+    return key
+
+
 def make_message(charge_point: ChargePoint, **values: Any) -> Message:
     return Message.objects.create(
         **{
@@ -308,6 +341,8 @@ def charge_point() -> ChargePoint:
     )
     Lease.objects.create(name="housekeeping", holder="worker-1", expires_at=NOW)
     make_reservation(charge_point, command=command)
+    make_configuration(charge_point)
+    ConfigurationTemplate.objects.create(name="Other").values.create(key="A", value="B")
     user = get_user_model().objects.create_user("operator")
     Membership.objects.create(user=user, organisation=charge_point.organisation)
     ApiToken.issue(organisation=charge_point.organisation, name=SCRIPT, last_used_at=NOW)
@@ -811,6 +846,7 @@ def make_everything(number: int) -> None:
     make_transaction(charge_point)
     make_message(charge_point)
     make_reservation(charge_point)
+    make_configuration(charge_point, f"T{number}")
     make_tariff(f"T{number}")
     Command.objects.create(
         charge_point=charge_point,
@@ -915,3 +951,75 @@ def test_filters_by_site_and_vendor_do_not_become_endless(admin_client: Client) 
     assert "Site 001" in filters
     assert "Site 002" not in filters
     assert "Vendor 001" in filters
+
+
+# -- configuration -----------------------------------------------------------------------------------------------------
+
+
+def test_wanted_value_is_written_in_the_admin(admin_client: Client) -> None:
+    charge_point = make_charge_point("CP1")
+    data = {"charge_point": charge_point.pk, "key": "MeterValueSampleInterval", "wish": "60"}
+    assert admin_client.post(add_page(ConfigurationKey), data).status_code == 302
+    key = ConfigurationKey.objects.get()
+    assert (key.wanted, key.is_own, key.state) == ("60", True, WantedState.TO_SEND)
+    assert admin_client.post(page(key), {"wish": "90"}).status_code == 302
+    key.refresh_from_db()
+    assert key.wanted == "90"
+    assert admin_client.post(page(key), {"wish": "90", "as_templates_say": "on"}).status_code == 302
+    key.refresh_from_db()
+    assert key.wanted is None
+    assert AuditEntry.objects.filter(action="configuration wanted").count() == 3
+
+
+def test_secret_is_refused_as_a_wanted_value(admin_client: Client) -> None:
+    data = {"charge_point": make_charge_point("CP1").pk, "key": "AuthorizationKey", "wish": "0123456789abcdef"}
+    assert "holds a secret" in text_of(admin_client.post(add_page(ConfigurationKey), data))
+    values = {"values-TOTAL_FORMS": 1, "values-INITIAL_FORMS": 0, "values-0-key": "WifiPassword", "values-0-value": "x"}
+    form = form_of(admin_client.get(add_page(ConfigurationTemplate)))
+    response = admin_client.post(add_page(ConfigurationTemplate), {**form, "name": "T", **values})
+    assert "holds a secret" in text_of(response)
+    assert not ConfigurationTemplate.objects.exists()
+
+
+def test_template_is_made_changed_and_shows_what_is_not_in_force(admin_client: Client) -> None:
+    charge_point = make_charge_point("CP1", vendor="Acme")
+    form = form_of(admin_client.get(add_page(ConfigurationTemplate)))
+    values = {"values-TOTAL_FORMS": 2, "values-INITIAL_FORMS": 0, "values-0-key": "A", "values-0-value": "1"}
+    twice = {**form, "name": "T", **values, "values-1-key": "a", "values-1-value": "2"}
+    assert "This key is here already" in text_of(admin_client.post(add_page(ConfigurationTemplate), twice))
+    once = {**form, "name": "T", "vendor": "Acme*", "position": 1, **values, "values-TOTAL_FORMS": 1}
+    assert admin_client.post(add_page(ConfigurationTemplate), once).status_code == 302
+    template = ConfigurationTemplate.objects.get()
+    assert not template.is_settled
+    want(charge_point, {})  # looked at: the row says what the template says
+    assert ConfigurationKey.objects.get().template == template
+    assert "0 of 1 1 not in force" in text_of(admin_client.get(changelist(ConfigurationTemplate)))
+    assert "1 not in force" in text_of(admin_client.get(page(charge_point)))
+    assert listed(admin_client, ConfigurationKey, drift="yes") == [ConfigurationKey.objects.get().pk]
+
+
+def test_refused_values_are_applied_again_and_the_charge_point_restarted(admin_client: Client) -> None:
+    charge_point = make_charge_point("CP1")
+    key = make_configuration(charge_point)
+    assert "reboot required" in text_of(admin_client.get(page(charge_point)))
+    for row, action in (
+        (key, "apply_selected"),
+        (charge_point, "apply_configuration"),
+        (key.template, "apply_configuration"),
+    ):
+        ConfigurationKey.objects.update(state=WantedState.REJECTED)
+        assert "1 wanted value is sent again" in text_of(act(admin_client, action, row))
+        key.refresh_from_db()
+        assert key.state == WantedState.TO_SEND
+    assert "asked for its configuration" in text_of(act(admin_client, "read_configuration", charge_point))
+    assert "Reset" in text_of(act(admin_client, "restart", key))
+    command = Command.objects.get()
+    assert (command.action, command.payload, command.charge_point) == ("Reset", {"type": "Soft"}, charge_point)
+
+
+def test_connectors_are_taken_out_of_use_and_put_back(admin_client: Client) -> None:
+    connector = make_charge_point("CP1").connectors.get(number=1)
+    assert "1 connector is asked" in text_of(act(admin_client, "take_out_of_use", connector))
+    assert "Inoperative: to be sent" in text_of(admin_client.get(changelist(type(connector))))
+    act(admin_client, "put_into_use", connector)
+    assert ConnectorAvailability.objects.get().wanted == "Operative"

@@ -103,7 +103,12 @@ def names_of(action: str, message_type: MessageType = MessageType.call) -> list[
         ),
         (
             "StatusNotification",
-            ["AutoRemoteStartMiddleware", "ReleaseReservationMiddleware", "StatusNotificationMiddleware"],
+            [
+                "AutoRemoteStartMiddleware",
+                "ReleaseReservationMiddleware",
+                "AvailabilityMiddleware",
+                "StatusNotificationMiddleware",
+            ],
         ),
         ("StopTransaction", ["StopTransactionMiddleware"]),
     ],

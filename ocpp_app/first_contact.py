@@ -1,0 +1,183 @@
+"""Looks after charge points that are due (``Inquiry``): asks for what is missing, brings what is wanted.
+
+Housekeeping calls ``review``; the commands that it makes are queued and leave like any other. After an outage thousands
+come back at once: they are looked at a few at a time, and one of which all is known is sent nothing.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from ocpp_app import availability_rules, configuration_rules, inquiries, outbound
+from ocpp_app.batch import Batch
+from ocpp_app.dispatch import commit
+from ocpp_app.inquiries import Known
+from ocpp_app.models import (
+    ALIVE_STATES,
+    ChargePoint,
+    Command,
+    ConfigurationKey,
+    ConfigurationTemplate,
+    Connector,
+    ConnectorAvailability,
+    Inquiry,
+    Session,
+    Transaction,
+    WantedState,
+)
+from ocppj.messages import Request
+
+Planned = tuple[str, Request, ConfigurationKey | ConnectorAvailability | None]
+"""A source, a message, and the row of what it is to bring."""
+
+SOURCE = "first contact"
+SOURCES = (SOURCE, configuration_rules.SOURCE, availability_rules.SOURCE)
+AT_ONCE = 100
+"""Charge points in one database transaction."""
+COMMANDS_AT_ONCE = 100
+"""So many commands in one run, and the few more of the last charge points: every second or two there is another."""
+BUSY = timedelta(seconds=15)
+"""When to look again at a charge point that has not answered yet."""
+CHARGING = timedelta(minutes=1)
+"""When to look again at one that waits for the end of a transaction to be restarted."""
+
+
+def review() -> None:
+    """Look after what is due, until it is enough for once."""
+    _settle_templates()
+    planned = 0
+    while planned < COMMANDS_AT_ONCE:
+        identities = _due(timezone.now())
+        if not identities:
+            break
+        count, after = commit(lambda batch, found=identities: _review_some(batch, found))  # type: ignore[misc]
+        after.run()
+        planned += count
+
+
+def _due(now: datetime) -> list[str]:
+    due = Inquiry.objects.filter(due_at__lte=now).order_by("due_at")
+    return list(due.values_list("charge_point__identity", flat=True)[:AT_ONCE])
+
+
+def _settle_templates() -> None:
+    """All charge points of an organisation whose templates have changed are looked at, connected or not."""
+    for template in ConfigurationTemplate.objects.filter(is_settled=False):
+        with transaction.atomic():
+            if ConfigurationTemplate.objects.filter(pk=template.pk, is_settled=False).update(is_settled=True):
+                look_at_all_of(template.organisation_id)
+
+
+def look_at_all_of(organisation_id: int | None) -> None:
+    """Look soon at every charge point of an organisation."""
+    inquiries.look_at(ChargePoint.objects.filter(organisation=organisation_id).only("pk"), timezone.now())
+
+
+def _review_some(batch: Batch, identities: Iterable[str]) -> int:
+    batch.lock_charge_points(identities)
+    charge_points = {row.pk: row for row in batch.charge_points.values()}
+    due = Inquiry.objects.filter(charge_point__in=charge_points, due_at__lte=batch.now)
+    found = {row.charge_point_id: row for row in due}
+    charge_points = {key: row for key, row in charge_points.items() if key in found}
+    rows = configuration_rules.load(charge_points)
+    configuration_rules.settle(batch, charge_points.values(), rows)
+    facts = _Facts(batch, charge_points, rows)
+    return sum(_review_one(batch, charge_points[key], inquiry, facts) for key, inquiry in found.items())
+
+
+class _Facts:
+    """What is read once for all charge points of a batch."""
+
+    def __init__(self, batch: Batch, charge_points: dict[int, ChargePoint], rows: configuration_rules.Rows) -> None:
+        online = [row for row in charge_points.values() if row.session_id is not None]
+        self.rows = rows
+        self.sessions = {row.pk: row for row in _with_previous_end(row.session_id for row in online)}
+        self.connectors: dict[int, list[Connector]] = defaultdict(list)
+        for connector in Connector.objects.filter(charge_point__in=online):
+            self.connectors[connector.charge_point_id].append(connector)
+        self.availabilities: dict[int, list[ConnectorAvailability]] = defaultdict(list)
+        wanted = ConnectorAvailability.objects.filter(connector__charge_point__in=online).select_related("connector")
+        for row in wanted.order_by("connector__number"):
+            self.availabilities[row.connector.charge_point_id].append(row)
+        alive = Command.objects.filter(charge_point__in=online, state__in=ALIVE_STATES, source__in=SOURCES)
+        self.busy = set(alive.values_list("charge_point", flat=True))
+        charging = Transaction.objects.filter(charge_point__in=online, is_active=True)
+        self.charging = set(charging.values_list("charge_point", flat=True))
+        self.outcomes = self._outcomes()
+
+    def _outcomes(self) -> dict[uuid.UUID, str]:
+        """The states of the commands that were to bring what is wanted."""
+        keys = [row for by_name in self.rows.values() for row in by_name.values() if row.state == WantedState.SENT]
+        availabilities = [row for some in self.availabilities.values() for row in some]
+        ids = [row.command_id for row in keys if row.command_id]
+        ids += [row.command_id for row in availabilities if row.command_id]
+        return dict(Command.objects.filter(pk__in=ids).values_list("pk", "state")) if ids else {}
+
+
+def _with_previous_end(session_ids: Iterable[uuid.UUID | None]) -> list[Any]:
+    """These sessions, each with the time at which the one before it ended."""
+    earlier = Session.objects.filter(charge_point=OuterRef("charge_point"), connected_at__lt=OuterRef("connected_at"))
+    newest = earlier.order_by("-connected_at").values("ended_at")[:1]
+    return list(Session.objects.filter(pk__in=list(session_ids)).annotate(previous_end=Subquery(newest)))
+
+
+def _review_one(batch: Batch, charge_point: ChargePoint, inquiry: Inquiry, facts: _Facts) -> int:
+    key = charge_point.pk
+    session = facts.sessions.get(charge_point.session_id) if charge_point.session_id else None
+    if session is None or not outbound.may_be_sent(charge_point, ""):
+        batch.change(inquiry, due_at=None)
+        return 0
+    if key in facts.busy:
+        batch.change(inquiry, due_at=batch.now + BUSY)
+        return 0
+    rows, connectors = facts.rows[key].values(), facts.connectors[key]
+    known = Known(charge_point, inquiry, session, rows, connectors, session.previous_end)
+    planned = _plan(batch, known, facts)
+    for number, (source, message, row) in enumerate(planned):
+        # A microsecond apart: they leave in this order.
+        now = batch.now + timedelta(microseconds=number)
+        command = outbound.new_command(charge_point, message, now=now, source=source)
+        batch.add(command)
+        if row is not None:
+            batch.change(row, command_id=command.pk)
+    batch.change(inquiry, due_at=_next_look(batch, known, facts, is_busy=bool(planned)))
+    return len(planned)
+
+
+def _plan(batch: Batch, known: Known, facts: _Facts) -> list[Planned]:
+    """What to send now: questions first; what is wanted as soon as it is clear what the charge point has already."""
+    key, was_unanswered = known.charge_point.pk, known.inquiry.unanswered
+    planned: list[Planned] = [(SOURCE, message, None) for message in inquiries.plan(batch, known)]
+    if known.inquiry.unanswered > was_unanswered == 0:
+        return planned
+    values = configuration_rules.plan(batch, known, facts.outcomes)
+    planned += [(configuration_rules.SOURCE, *each) for each in values]
+    availabilities = availability_rules.plan(batch, facts.availabilities[key], facts.outcomes)
+    planned += [(availability_rules.SOURCE, *each) for each in availabilities]
+    if not planned:
+        resets = configuration_rules.plan_reset(batch, known, is_charging=key in facts.charging)
+        planned += [(configuration_rules.SOURCE, message, None) for message in resets]
+    return planned
+
+
+def _next_look(batch: Batch, known: Known, facts: _Facts, *, is_busy: bool) -> datetime:
+    """Answers bring the next look forward; this is for those that do not come, and for what changes unheard."""
+    inquiry = known.inquiry
+    if is_busy:
+        return batch.now + timedelta(seconds=outbound.timeout_of(known.charge_point)) + BUSY
+    waits_for_reset = any(
+        row.state == WantedState.REBOOT_REQUIRED and row.template is not None and row.template.resets
+        for row in known.keys.values()
+    )
+    if waits_for_reset and known.charge_point.pk in facts.charging:
+        return batch.now + CHARGING
+    if inquiry.unanswered and inquiry.configuration_asked_at is not None:
+        return max(inquiry.configuration_asked_at + inquiries.patience(inquiry.unanswered), batch.now + BUSY)
+    read_at = inquiry.configuration_read_at or batch.now
+    return max(read_at + inquiries.FRESH_FOR, batch.now + BUSY)
