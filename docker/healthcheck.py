@@ -1,4 +1,4 @@
-"""Is this container well? `healthcheck.py http://…` asks a page, `healthcheck.py broker` looks at a worker's link.
+"""Is this container well? `healthcheck.py http://…` asks a page, `broker` and `database` look at a link.
 
 A worker listens nowhere. It is well while it holds its connection to the broker, which it keeps through an outage of
 the database as well; so the check needs no broker account, and sees this very container.
@@ -16,7 +16,8 @@ ESTABLISHED = "01"  # the state column of /proc/net/tcp
 def main() -> int:
     """0 when well, 1 with a reason when not: what Docker's HEALTHCHECK expects."""
     target = sys.argv[1]
-    reason = check_broker() if target == "broker" else check_page(target)
+    links = {"broker": check_broker, "database": check_database}
+    reason = links[target]() if target in links else check_page(target)
     if reason:
         print(reason)
     return 1 if reason else 0
@@ -36,6 +37,12 @@ def check_broker() -> str | None:
     parts = urlsplit(os.environ["AMQP_URL"])
     port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
     return None if port in established_ports() else f"no connection to port {port} of the broker"
+
+
+def check_database() -> str | None:
+    """Why there is no connection to the port of DATABASE_URL, or None: what delivers events needs no broker."""
+    port = urlsplit(os.environ["DATABASE_URL"]).port or 5432
+    return None if port in established_ports() else f"no connection to port {port} of the database"
 
 
 def established_ports() -> set[int]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-EXPECTED_SERVICES = {"rabbitmq", "postgres", "migrate", "web", "worker", "gateway"}
+EXPECTED_SERVICES = {"rabbitmq", "postgres", "migrate", "web", "worker", "events", "gateway"}
 SERVICE_KEYS = {
     "build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "hostname", "image", "init", "ports",
     "restart", "security_opt", "stop_grace_period", "volumes",

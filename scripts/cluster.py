@@ -1,7 +1,8 @@
 """`make cluster`: the topology of docker-compose.yml without Docker, until Ctrl-C.
 
-Two gateways, a worker with two processes, the web server, RabbitMQ and PostgreSQL (scripts/services), and simulated
-charge points spread over both gateways. supervisord starts a part that died again; each start is told in a line.
+Two gateways, a worker with two processes, the delivery of events, the web server, RabbitMQ and PostgreSQL
+(scripts/services), and simulated charge points spread over both gateways. supervisord starts a part that died again;
+each start is told in a line.
 The environment says where: HOST, HTTP_PORT, WS_PORT (and the one after it), COUNT and SPEED of the simulator, DATA_DIR.
 """
 
@@ -97,7 +98,12 @@ def cluster_programs(host: str, http_port: int, gateway_ports: list[int]) -> lis
     python, count, speed = sys.executable, int(os.environ["COUNT"]), os.environ["SPEED"]
     worker = [python, "manage.py", "consume_rpc_queue", "--processes", str(WORKER_PROCESSES)]
     web = [str(Path(python).with_name("waitress-serve")), f"--listen={host}:{http_port}", "backend.wsgi:application"]
-    programs = [supervision.Program("worker", worker), supervision.Program("web", web)]
+    events = [python, "manage.py", "deliver_events"]
+    programs = [
+        supervision.Program("worker", worker),
+        supervision.Program("events", events),
+        supervision.Program("web", web),
+    ]
     for number, port in enumerate(gateway_ports, start=1):
         gateway = [python, "-m", "wsgate", "--listen", f"{host}:{port}", "--name", f"gateway-{number}"]
         programs.append(supervision.Program(f"gateway-{number}", gateway))

@@ -23,7 +23,7 @@ class Event(models.Model):
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="+")
     sequence = models.BigIntegerField(_("sequence number"))
-    at = models.DateTimeField(_("time"))
+    at = models.DateTimeField(_("time"), db_index=True)
     data = models.TextField(_("data"), help_text=_("JSON, as it is sent."))
     exchange_due = models.BooleanField(
         _("due on the exchange"), default=False, help_text=_("RabbitMQ has not confirmed it yet.")

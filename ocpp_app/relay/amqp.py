@@ -29,12 +29,13 @@ TRANSIENT = pika.BasicProperties(delivery_mode=1, content_type="application/msgp
 BROKER_ERRORS = (AMQPError, OSError)
 
 
-def _parameters(url: str) -> pika.URLParameters:
-    parameters = pika.URLParameters(url)
-    parameters.heartbeat = 30
-    parameters.blocked_connection_timeout = 60
-    parameters.socket_timeout = 5
-    return parameters
+def parameters(url: str) -> pika.URLParameters:
+    """How we connect to a broker."""
+    found = pika.URLParameters(url)
+    found.heartbeat = 30
+    found.blocked_connection_timeout = 60
+    found.socket_timeout = 5
+    return found
 
 
 def _version_of(connection: pika.BlockingConnection) -> str:
@@ -56,7 +57,7 @@ class AmqpCarrier:
         """Delivery tags of what ``get`` returned and nobody has settled yet."""
         self._is_cancelled = False
         try:
-            self._connection = pika.BlockingConnection(_parameters(url))
+            self._connection = pika.BlockingConnection(parameters(url))
             self._channel: BlockingChannel = self._connection.channel()
             self._channel.queue_declare(
                 queue, durable=True, arguments=queue_arguments(queue_type, _version_of(self._connection))
@@ -211,7 +212,7 @@ class AmqpPublisher:
 
     def _run(self, started: "Future[None]") -> None:
         try:
-            self._connection = pika.BlockingConnection(_parameters(self._url))
+            self._connection = pika.BlockingConnection(parameters(self._url))
             channel = self._channel = self._connection.channel()
             self._queue = f"ocpp.web.{uuid.uuid4()}"
             channel.queue_declare(self._queue, exclusive=True, auto_delete=True)

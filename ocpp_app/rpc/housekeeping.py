@@ -10,13 +10,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import DatabaseError, connection
-from django.db.models import Q
 from django.db.models.functions import Now
 
-from ocpp_app import conf, first_contact, logins, sessions, upgrades, upkeep
+from ocpp_app import conf, first_contact, leases, logins, sessions, upgrades, upkeep
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
-from ocpp_app.models import Gateway, Lease, Session
+from ocpp_app.models import Gateway, Session
 from ocpp_app.rpc.command_care import (
     dispatch_queued_commands,
     give_up_overdue_commands,
@@ -101,9 +100,7 @@ class Housekeeping:
             items[queue].extend(some)
 
     def _hold_lease(self) -> bool:
-        Lease.objects.get_or_create(name=LEASE)
-        free = Q(holder=self._name) | Q(expires_at=None) | Q(expires_at__lt=Now())
-        return bool(Lease.objects.filter(free, name=LEASE).update(holder=self._name, expires_at=Now() + LEASE_FOR))
+        return leases.hold(LEASE, self._name, LEASE_FOR)
 
 
 def close_silent_gateways() -> None:

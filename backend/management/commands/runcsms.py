@@ -16,7 +16,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
 
-from ocpp_app import commands
+from ocpp_app import commands, leases
+from ocpp_app.events.delivery import Courier
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.housekeeping import close_all_sessions
 from ocpp_app.rpc.worker import Worker
@@ -32,7 +33,7 @@ WEB_THREADS = 8
 
 class Command(BaseCommand):
     help = (
-        "Run the whole central system in one process: websocket gateway, worker and web. "
+        "Run the whole central system in one process: websocket gateway, worker, web and webhooks. "
         "Migrates the database first. Ctrl-C stops it."
     )
     requires_migrations_checks = False
@@ -55,11 +56,12 @@ class Command(BaseCommand):
         http = _address("--http", options["http"])[0]
         call_command("migrate", interactive=False, verbosity=0)
         close_all_sessions()  # left open by a run that was killed; there is no other gateway
+        leases.release_all()  # nor anybody else who works on anything
         CentralSystem(config, http).run()
 
 
 class CentralSystem:
-    """The three parts, each in a thread of its own; the first to end, or a signal, ends all."""
+    """Gateway, worker, web and webhooks, each in a thread of its own; the first to end, or a signal, ends all."""
 
     def __init__(self, config: Config, http: Address) -> None:
         self._ending = threading.Event()
@@ -71,6 +73,7 @@ class CentralSystem:
         self._gateway = Gateway(config, carrier)
         self._gateway_stops: Callable[[], None] = lambda: None
         self._worker = Worker(self._relay, name=f"runcsms:{os.getpid()}")
+        self._courier = Courier(name=f"runcsms:{os.getpid()}")
         self._web = _web_server(http)
 
     def run(self) -> None:
@@ -80,6 +83,7 @@ class CentralSystem:
         commands.use_memory_relay(self._relay)
         try:
             worker = self._start("worker", self._worker.run)
+            webhooks = self._start("webhooks", self._courier.run)
             gateway = self._start("gateway", lambda: asyncio.run(self._serve_gateway()))
             web = self._start("web", self._web.run)
             self._ending.wait()
@@ -88,7 +92,9 @@ class CentralSystem:
                 self._gateway_stops()
             gateway.join()
             self._worker.stop()
+            self._courier.stop()
             worker.join()
+            webhooks.join()
             self._web.close()
             self._web.task_dispatcher.shutdown()
             web.join(timeout=1)
