@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "ocpp_app",
+    "simulator.web",
     "backend",
 ]
 
@@ -172,6 +173,8 @@ OCPP_API_THROTTLE = env.str("OCPP_API_THROTTLE", default="1000/min")
 OCPP_EVENTS_EXCHANGE = env.str("OCPP_EVENTS_EXCHANGE", default="")
 OCPP_EVENTS_KEEP_DAYS = env.float("OCPP_EVENTS_KEEP_DAYS", default=7)
 OCPP_WEBHOOK_ALLOWED_NETWORKS = env.list("OCPP_WEBHOOK_ALLOWED_NETWORKS", default=[])
+OCPP_WEBSOCKET_URL = env.str("OCPP_WEBSOCKET_URL", default="ws://{host}:9000/ocpp")
+OCPP_SIMULATOR = env.str("OCPP_SIMULATOR", default="staff" if DEBUG else "off")
 OCPP_STRICT = env.bool("OCPP_STRICT", default=False)
 OCPP_QUIRKS = env.json("OCPP_QUIRKS", default=[])
 OCPP_COMMAND_GRACE = env.float("OCPP_COMMAND_GRACE", default=10)

@@ -21,4 +21,5 @@ urlpatterns = [
     path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("api/v1/", include("ocpp_app.api.urls")),
+    path("demo/ocpp/", include("ocpp_app.urls")),
 ]

@@ -68,10 +68,14 @@ def prepare_database(environment: dict[str, str]) -> tuple[str, str] | None:
 
 def settings(host: str, data_dir: Path) -> dict[str, str]:
     """The environment of the central system: what `make run` is for, unless the caller's environment says otherwise."""
+    names = ["localhost", "127.0.0.1", "[::1]", ports.shown(host)]
     ours = {
         "DATA_DIR": str(data_dir),
         "HTTPS": "off",
-        "ALLOWED_HOSTS": f"localhost,127.0.0.1,[::1],{ports.shown(host)}",
+        "ALLOWED_HOSTS": ",".join(names),
+        "OCPP_SIMULATOR": "staff",
+        "OCPP_WEBSOCKET_URL": f"ws://{{host}}:{os.environ['WS_PORT']}/ocpp",
+        "WSGATE_BROWSER_ORIGINS": ",".join(f"http://{name}:{os.environ['HTTP_PORT']}" for name in names),
         "OCPP_UNKNOWN_CHARGE_POINT": "accept",
         "OCPP_UNKNOWN_ID_TAG": "accept",
         "PYTHONUNBUFFERED": "1",
@@ -99,6 +103,7 @@ def where_to_look(host: str, http_port: int, ws_port: int, username: str, passwo
         "The central system is running.",
         "",
         f"  Admin     http://{shown}:{http_port}/admin/",
+        f"  Simulator http://{shown}:{http_port}/demo/ocpp/   (charge points in your browser)",
         f"  Login     {changed if password == '-' else known}",
         f"            another password: .venv/bin/python manage.py changepassword {username}",
         f"  Chargers  ws://{shown}:{ws_port}/ocpp/<identity>   (OCPP 1.6J: type this into your charge point)",

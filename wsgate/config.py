@@ -66,6 +66,8 @@ class Config:
     """None: plain TCP, be it behind a proxy that ends TLS or on a network of one's own."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose forwarded headers are believed; see ``wsgate.origin``."""
+    browser_origins: tuple[str, ...] = ()
+    """The pages whose websockets may bring their credentials in a subprotocol; see ``wsgate.browsers``."""
     metrics_from: tuple[Network, ...] = LOOPBACK
     """Who may read /metrics."""
 
@@ -163,6 +165,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str] | None
             name=values.name,
             tls=_tls(values),
             trusted_proxies=_flat(values.trusted_proxies),
+            browser_origins=tuple(origin for part in values.browser_origins for origin in part),
             metrics_from=_flat(values.metrics_from),
             **numbers,
         ),
@@ -266,6 +269,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--crl", "their revoked certificates", "", "none", metavar="FILE", type=_file)
     networks: Any = {"metavar": "CIDR", "action": _Append, "type": _networks}
     add("--trusted-proxies", "whose forwarded headers are believed; comma separated", [], "nobody's", **networks)
+    add(
+        "--browser-origins", "pages whose charge points may log in, such as https://csms.example.com; comma separated",
+        [], "none", metavar="ORIGIN", action=_Append, type=_origins,
+    )  # fmt: skip
     add("--metrics-from", "who may read /metrics; comma separated", [LOOPBACK], "this machine", **networks)
     for option, field, convert, help_text in NUMBERS:
         add(option, help_text, getattr(default, field), metavar="N", type=convert)
@@ -324,6 +331,17 @@ def _networks(text: str) -> tuple[Network, ...]:
         return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}; use networks such as 10.0.0.0/8,192.0.2.7") from None
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().rstrip("/").lower() for part in text.split(",") if part.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
+            raise argparse.ArgumentTypeError(
+                f"{origin} is no origin, such as https://csms.example.com or http://[::1]:80"
+            )
+    return origins
 
 
 def _file(text: str) -> str:

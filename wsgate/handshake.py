@@ -16,6 +16,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from ocppj.envelope import Connect, ConnectReply, Disconnect, Reply, Request
+from wsgate.browsers import OFFERS, unpack_credentials
 from wsgate.config import Config
 from wsgate.connection import ABNORMAL, NORMAL, ChargePointConnection
 from wsgate.errors import HandshakeRefused
@@ -188,10 +189,11 @@ class Doorkeeper:
         now = websocket.loop.time()
         if not websocket.counted_as and not self._gate.count(websocket, websocket.origin.address, now):
             return _response(websocket, too_many("There are too many connections from this address."))
-        offers = request.headers.get_all("Sec-WebSocket-Protocol")
+        unpack_credentials(request.headers, self._config.browser_origins)
+        offers = request.headers.get_all(OFFERS)
         if offers and not "".join(offers).strip():
             # An empty header offers nothing; the library would answer it with 400.
-            del request.headers["Sec-WebSocket-Protocol"]
+            del request.headers[OFFERS]
         return None
 
     def _page(self, websocket: Websocket, target: str) -> str | None:

@@ -94,9 +94,10 @@ class Single(CentralSystem):
     """``manage.py runcsms`` on SQLite."""
 
     def __init__(self, folder: Path, database_url: str, settings: dict[str, str]) -> None:
-        super().__init__(folder, database_url, {**SETTINGS, **settings})
-        self.ws_ports = [choose_port()]
         self.http_port = choose_port()
+        pages = {"WSGATE_BROWSER_ORIGINS": f"http://{HOST}:{self.http_port}"}
+        super().__init__(folder, database_url, {**SETTINGS, **pages, **settings})
+        self.ws_ports = [choose_port()]
         where = ["--ws", f"{HOST}:{self.ws_ports[0]}", "--http", f"{HOST}:{self.http_port}"]
         self.runcsms = self._process("runcsms", "manage.py", "runcsms", *where)
 

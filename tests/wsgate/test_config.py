@@ -25,6 +25,7 @@ OPTIONS = {
     "--client-ca": "/dev/null",
     "--crl": "/dev/null",
     "--trusted-proxies": "10.0.0.0/8,192.0.2.7",
+    "--browser-origins": "https://CSMS.example.com/,http://127.0.0.1:8000",
     "--metrics-from": "2001:db8::/32",
     "--max-connections-per-address": "7",
     "--max-pending-handshakes": "8",
@@ -47,6 +48,7 @@ READ = Options(
         drain_s=6.5,
         tls=TLSConfig(pairs=(("/dev/null", "/dev/zero"),), client_ca="/dev/null", crl="/dev/null"),
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("192.0.2.7/32")),
+        browser_origins=("https://csms.example.com", "http://127.0.0.1:8000"),
         metrics_from=(ip_network("2001:db8::/32"),),
         max_connections_per_address=7,
         max_pending_handshakes=8,
@@ -166,8 +168,16 @@ def test_tls_options_that_need_one_another(arguments, explained):
         read_options(arguments, {})
 
 
-@pytest.mark.parametrize("arguments", [["--tls-cert", "/nowhere"], ["--trusted-proxies", "nginx"]])
-def test_file_or_network_that_is_none_is_refused(arguments, capsys):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tls-cert", "/nowhere"],
+        ["--trusted-proxies", "nginx"],
+        ["--browser-origins", "https://x.org/page"],
+        ["--browser-origins", "x.org"],
+    ],
+)
+def test_file_network_or_origin_that_is_none_is_refused(arguments, capsys):
     with pytest.raises(SystemExit):
         read_options(arguments, {})
 

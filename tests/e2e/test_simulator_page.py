@@ -1,0 +1,352 @@
+"""The simulator page: Chromium against a running gateway and worker."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Dialog, expect, sync_playwright
+
+from tests.certificates import Authority
+from tests.e2e.accounts import TRANSACTIONS
+from tests.e2e.central_system import CentralSystem, Launcher, Single
+from tests.e2e.conftest import new_launcher
+from tests.e2e.file_server import FileServer
+from tests.e2e.processes import wait_until
+from tests.e2e.simulator_page import Api, Charger, SimulatorPage
+
+pytestmark = pytest.mark.timeout(180)  # the first of each kind starts a central system, on a machine that may be busy
+SETTINGS = {"OCPP_SIMULATOR": "open", "OCPP_AUTO_REMOTE_START": "off"}
+
+
+@pytest.fixture(scope="module")
+def launchers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    launcher = new_launcher(tmp_path_factory.mktemp("simulator-page"), request)
+    yield launcher
+    launcher.end()
+
+
+@pytest.fixture(scope="module")
+def site(launchers: Launcher) -> Single:
+    """``runcsms`` with the page; it serves all tests of this file: each has identities and tags of its own."""
+    return launchers.single(**SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def api(site: Single) -> Api:
+    return Api(site)
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, site: Single) -> Iterator[SimulatorPage]:
+    """The page in a browser that has never seen it; no script may fail, and no process write a traceback."""
+    marks = site.marks()
+    context = chromium.new_context()
+    page = SimulatorPage(context.new_page(), site)
+    yield page
+    context.close()
+    assert page.errors == []
+    assert not site.tracebacks(marks)
+
+
+def switched_on(page: SimulatorPage, identity: str, endpoint: str, **options: object) -> Charger:
+    charger = page.add(identity, endpoint, **options)
+    charger.expect_connection("Online")
+    return charger
+
+
+def hashes_of(certificate: str) -> dict[str, str]:
+    """How openssl names a certificate that has signed itself."""
+    command = ["openssl", "ocsp", "-issuer", certificate, "-sha256", "-cert", certificate, "-req_text"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = dict(re.findall(r"(Issuer Name Hash|Issuer Key Hash|Serial Number): (\w+)", said))
+    return {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": found["Issuer Name Hash"].lower(),
+        "issuerKeyHash": found["Issuer Key Hash"].lower(),
+        "serialNumber": found["Serial Number"].lower().lstrip("0"),
+    }
+
+
+def charging(page: SimulatorPage, identity: str, endpoint: str, id_tag: str, **options: object) -> Charger:
+    """A charge point that has begun to charge."""
+    charger = switched_on(page, identity, endpoint, **options)
+    charger.press("Plug in")
+    charger.expect_status("Preparing")
+    charger.present(id_tag)
+    charger.expect_status("Charging")
+    return charger
+
+
+@pytest.mark.parametrize("kind", ["single", "cluster"])
+def test_the_page_charges_until_a_command_stops_it(
+    page: SimulatorPage, site: Single, launchers: Launcher, kind: str
+) -> None:
+    system: CentralSystem = site if kind == "single" else launchers.cluster(**SETTINGS)
+    identity = f"PAGE-{kind}"
+    charger = charging(page, identity, system.urls[-1], "TAG001")
+    charger.run_time(7)
+    charger.wait_for_energy(1.0)
+
+    row = system.database.row(TRANSACTIONS, identity)
+    assert (row["id_tag"], bool(row["is_active"])) == ("TAG001", True)
+    answer = system.shell(
+        "from ocpp_app.commands import issue_command\n"
+        "from ocppj.v16 import RemoteStopTransactionRequest\n"
+        f"request = RemoteStopTransactionRequest(transaction_id={row['id']})\n"
+        f"result = str(issue_command({identity!r}, request, wait=True, timeout=20).status)"
+    )
+
+    assert answer == "Accepted"
+    charger.expect_status("Finishing")
+    expect(charger.card.locator(".news")).to_contain_text(f"Transaction {row['id']} is stopped.")
+    charger.open("Commands it was given")
+    expect(charger.card.locator(".commands li")).to_contain_text("RemoteStopTransaction")
+    charger.press("Unplug")
+    charger.expect_status("Available")
+    wait_until(lambda: not system.database.row(TRANSACTIONS, identity)["is_active"], "the transaction is closed")
+    row = system.database.row(TRANSACTIONS, identity)
+    assert (row["stop_reason"], row["closed_by"]) == ("Remote", "charge_point")
+    assert row["energy_wh"] >= 1000
+    values = "SELECT count(*) FROM ocpp_app_metervalue WHERE transaction_id = %s"
+    assert system.database.value(values, row["id"]) > 2
+    # Nothing that the page says needs to be tolerated.
+    assert system.database.values("SELECT code FROM ocpp_app_quirknote") == []
+    assert system.database.values("SELECT kind FROM ocpp_app_anomaly") == []
+
+
+def test_what_was_kept_without_a_network_is_delivered(page: SimulatorPage, site: Single) -> None:
+    charger = charging(page, "PAGE-offline", site.url, "TAG002")
+    charger.press("Lose the network")
+    charger.expect_connection("No network")
+    charger.run_time(7)
+    charger.wait_for_energy(0.5)
+    charger.present("TAG002")  # known from the cache
+    charger.expect_status("Finishing")
+    charger.press("Unplug")
+    charger.press("Plug in")
+    charger.present("TAG002")
+    charger.expect_status("Charging")
+    charger.wait_for_energy(0.5)
+    expect(charger.card.locator(".kept")).to_contain_text("kept")
+    (before,) = site.database.rows(TRANSACTIONS, "PAGE-offline")
+    assert before["is_active"]
+
+    charger.press("Restore the network")
+
+    charger.expect_connection("Online")
+    charger.run_time(0)
+    expect(charger.card.locator(".kept")).to_be_hidden()
+    first, second = site.database.rows(f"{TRANSACTIONS} ORDER BY t.id", "PAGE-offline")
+    assert first["energy_wh"] >= 500
+    assert (bool(first["is_active"]), bool(second["is_active"])) == (False, True)
+    expect(charger.card.locator(".transaction").first).to_have_text(str(second["id"]))
+
+
+def test_a_charging_profile_limits_the_power(page: SimulatorPage, site: Single, api: Api) -> None:
+    charger = charging(page, "PAGE-profile", site.url, "TAG003", kind="ac22")
+    charger.run_time(4)
+    expect(charger.card.locator(".power").first).to_have_text("22.0")
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10.0}]}
+    profile = {
+        "chargingProfileId": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": schedule,
+    }
+
+    answer = api.command("PAGE-profile", "SetChargingProfile", connectorId=1, csChargingProfiles=profile)
+
+    assert answer == {"status": "Accepted"}
+    expect(charger.card.locator(".power").first).to_have_text("6.9")
+    expect(charger.card.locator(".limit-note").first).to_have_text("limited to 6.9 kW")
+    composite = api.command("PAGE-profile", "GetCompositeSchedule", connectorId=1, duration=60, chargingRateUnit="W")
+    (period,) = composite["chargingSchedule"]["chargingSchedulePeriod"]
+    assert period["limit"] == 6900
+    schedule["chargingSchedulePeriod"] = [{"startPeriod": 0, "limit": 0.0}]
+    api.command("PAGE-profile", "SetChargingProfile", connectorId=1, csChargingProfiles=profile)
+    charger.expect_status("SuspendedEVSE")
+    assert charger.power_kw == 0
+    assert api.command("PAGE-profile", "ClearChargingProfile", id=1) == {"status": "Accepted"}
+    charger.expect_status("Charging")
+    expect(charger.card.locator(".power").first).to_have_text("22.0")
+
+
+def test_a_driver_can_do_all_that_drivers_do(page: SimulatorPage, site: Single) -> None:
+    charger = charging(page, "PAGE-driver", site.url, "TAG004")
+    charger.press("Suspend")
+    charger.expect_status("SuspendedEV")
+    charger.press("Resume")
+    charger.expect_status("Charging")
+    charger.present("TAG005")
+    expect(charger.card.locator(".news")).to_contain_text("another tag started this transaction")
+    charger.press("Stop")
+    charger.expect_status("Finishing")
+    charger.press("Unplug")
+    charger.present("NOBODY")
+    expect(charger.card.locator(".news")).to_contain_text("the tag is Invalid")
+    charger.press("Fault")
+    charger.expect_status("Faulted")
+    charger.press("Clear the fault")
+    charger.expect_status("Available")
+
+    statuses = (
+        "SELECT h.status FROM ocpp_app_statushistory h JOIN ocpp_app_connector n ON n.id = h.connector_id "
+        "JOIN ocpp_app_chargepoint c ON c.id = n.charge_point_id WHERE c.identity = %s AND n.number = 1 ORDER BY h.id"
+    )
+    told = [
+        "Available", "Preparing", "Charging", "SuspendedEV", "Charging", "Finishing", "Available", "Faulted",
+        "Available",
+    ]  # fmt: skip
+    wait_until(lambda: site.database.values(statuses, "PAGE-driver") == told, "all statuses are told")
+
+
+def test_every_command_is_answered_and_does_what_it_says(
+    page: SimulatorPage, site: Single, api: Api, tmp_path: Path
+) -> None:
+    charger = switched_on(page, "PAGE-all", site.url)
+    authority = Authority(tmp_path / "authority")
+    pem = Path(authority.certificate).read_text()
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+    def status(action: str, **payload: object) -> str:
+        return str(api.command("PAGE-all", action, **payload)["status"])
+
+    with FileServer({"/firmware-2.1.bin": b"new"}) as files:
+        assert status("ChangeConfiguration", key="ClockAlignedDataInterval", value="900") == "Accepted"
+        keys = api.command("PAGE-all", "GetConfiguration", key=["clockaligneddatainterval", "Colour"])
+        assert keys["configurationKey"][0]["value"] == "900"
+        assert keys["unknownKey"] == ["Colour"]
+        assert status("ChangeConfiguration", key="NumberOfConnectors", value="9") == "Rejected"
+        assert status("ChangeAvailability", connectorId=1, type="Inoperative") == "Accepted"
+        charger.expect_status("Unavailable")
+        assert status("ChangeAvailability", connectorId=1, type="Operative") == "Accepted"
+        assert status("ReserveNow", connectorId=1, expiryDate=later, idTag="TAG006", reservationId=9) == "Accepted"
+        charger.expect_status("Reserved")
+        assert status("CancelReservation", reservationId=9) == "Accepted"
+        charger.expect_status("Available")
+        tags = [{"idTag": "LOCAL1", "idTagInfo": {"status": "Accepted"}}]
+        new = {"listVersion": 3, "updateType": "Full", "localAuthorizationList": tags}
+        assert status("SendLocalList", **new) == "Accepted"
+        assert api.command("PAGE-all", "GetLocalListVersion") == {"listVersion": 3}
+        assert status("ClearCache") == "Accepted"
+        assert status("DataTransfer", vendorId="com.example") == "UnknownVendorId"
+        assert status("UnlockConnector", connectorId=1) == "Unlocked"
+        assert status("TriggerMessage", requestedMessage="Heartbeat") == "Accepted"
+        expect(charger.frames("Heartbeat")).not_to_have_count(0)
+        charger.press("Plug in")
+        assert status("RemoteStartTransaction", idTag="TAG006") == "Accepted"
+        charger.expect_status("Charging")
+        assert status("ClearChargingProfile", id=77) == "Unknown"
+        wait_until(lambda: site.database.rows(TRANSACTIONS, "PAGE-all"), "the transaction is there")
+        transaction = site.database.row(TRANSACTIONS, "PAGE-all")["id"]
+        assert status("RemoteStopTransaction", transactionId=transaction) == "Accepted"
+        charger.expect_status("Finishing")
+        charger.press("Unplug")
+
+        assert (
+            status("InstallCertificate", certificateType="CentralSystemRootCertificate", certificate=pem) == "Accepted"
+        )
+        listed = api.command("PAGE-all", "GetInstalledCertificateIds", certificateType="CentralSystemRootCertificate")
+        (hashes,) = listed["certificateHashData"]
+        assert hashes == hashes_of(authority.certificate)
+        assert status("DeleteCertificate", certificateHashData=hashes) == "Accepted"
+        assert status("DeleteCertificate", certificateHashData=hashes) == "NotFound"
+        assert status("ExtendedTriggerMessage", requestedMessage="SignChargePointCertificate") == "Accepted"
+        requests = "SELECT raw FROM ocpp_app_message WHERE action = 'SignCertificate'"
+        wait_until(lambda: site.database.values(requests), "it asks for a certificate")
+        assert status("CertificateSigned", certificateChain=pem) == "Rejected"  # for another key
+
+        assert api.command("PAGE-all", "GetDiagnostics", location=f"{files.url}/in/")["fileName"].endswith(".log")
+        wait_until(lambda: files.uploaded, "the diagnostics are there")
+        assert b'"charge_point":"PAGE-all"' in files.uploaded[0]
+        log = {"remoteLocation": f"{files.url}/in/"}
+        assert status("GetLog", logType="SecurityLog", requestId=5, log=log) == "Accepted"
+        wait_until(lambda: len(files.uploaded) == 2, "the log is there")
+        signed = {
+            "location": f"{files.url}/firmware-2.1.bin",
+            "retrieveDateTime": later,
+            "signingCertificate": pem,
+            "signature": "AAAA",
+        }
+        assert status("SignedUpdateFirmware", requestId=6, firmware=signed) == "Accepted"
+        charger.run_time(5)
+        now = datetime.now(UTC).isoformat()
+        api.command("PAGE-all", "UpdateFirmware", location=f"{files.url}/firmware-2.1.bin", retrieveDate=now)
+        firmware = (
+            "SELECT m.raw FROM ocpp_app_message m JOIN ocpp_app_chargepoint c ON c.id = m.charge_point_id "
+            "WHERE c.identity = 'PAGE-all' AND m.action = 'FirmwareStatusNotification' ORDER BY m.id"
+        )
+        wait_until(lambda: len(site.database.values(firmware)) == 4, "the firmware is installed")
+        told = [raw.split('"')[-2] for raw in site.database.values(firmware)]
+        assert told == ["Downloading", "Downloaded", "Installing", "Installed"]
+        charger.expect_connection("Online")
+        assert status("Reset", type="Soft") == "Accepted"
+        expect(charger.frames("BootNotification")).to_have_count(6)  # at first, after the update, after the reset
+
+    charger.open("Inside")
+    expect(charger.card.locator(".facts")).to_contain_text("2.1 · Installed")
+    expect(charger.card.locator(".facts")).to_contain_text("version 3: local1")
+    expect(charger.card.locator(".configuration tr", has_text="ClockAlignedDataInterval")).to_contain_text("900")
+
+
+def test_anything_can_be_sent_and_its_answer_is_shown(page: SimulatorPage, site: Single) -> None:
+    charger = switched_on(page, "PAGE-raw", site.url)
+    charger.open("Raw frame")
+    charger.send_raw('[2,"typed-1","Heartbeat",{}]')
+    expect(charger.frames('[3,"typed-1",{"currentTime"')).to_have_count(1)
+    charger.send_raw('[2,"typed-2","Heartbeat",')
+    charger.send_raw('[2,"typed-3","Teleport",{}]')
+    expect(charger.frames('[4,"typed-3","NotImplemented"')).to_have_count(1)
+    charger.card.get_by_label("Begin with").select_option("BootNotification")
+    expect(charger.card.locator("textarea")).to_have_value(re.compile("chargePointVendor"))
+    charger.press("Send")
+    expect(charger.frames('"status":"Accepted"')).not_to_have_count(0)
+
+
+def test_a_charge_point_that_is_called_script_is_shown_not_run(page: SimulatorPage, site: Single) -> None:
+    identity = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    dialogs: list[str] = []
+
+    def note(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.page.on("dialog", note)
+    charger = switched_on(page, identity, site.url)
+    charger.press("Plug in")
+    charger.present("<b>TAG</b>")
+    expect(charger.card.locator(".news")).to_contain_text("Invalid")
+    charger.open("Raw frame")
+    charger.send_raw('[2,"<img src=x onerror=alert(3)>","Heartbeat",{}]')
+    expect(charger.frames('[3,"<img src=x onerror=alert(3)>"')).to_have_count(1)
+
+    assert dialogs == []
+    assert page.page.locator("article script, article img, article b b").count() == 0
+    stored = "SELECT count(*) FROM ocpp_app_chargepoint WHERE identity = %s"
+    assert site.database.value(stored, identity) == 1
+
+
+def test_a_password_opens_the_gateway_and_a_wrong_one_does_not(page: SimulatorPage, site: Single) -> None:
+    site.shell(
+        "from ocpp_app.credentials import hash_key\nfrom ocpp_app.models import ChargePoint\n"
+        "ChargePoint.objects.create(identity='PAGE-secret', security_profile=1, "
+        "registration_status='Accepted', authorization_key=hash_key('correct horse ÿ>?~'))\nresult = 1"
+    )
+    charger = page.add("PAGE-secret", site.url, password="wrong")
+    expect(charger.frames("cannot connect")).not_to_have_count(0)
+    charger.press("Remove")
+    switched_on(page, "PAGE-secret", site.url, password="correct horse ÿ>?~")
+    assert "correct" not in page.page.content()
+    assert "correct" not in page.page.evaluate("JSON.stringify(sessionStorage)")
