@@ -109,6 +109,10 @@ bench: services ## throughput and latency, with what each part costs
 	@$(PY) -m bench
 endif
 
+.PHONY: screenshots
+screenshots: services ## pictures of every page of the console, in .services/screenshots and (the best three) docs/images
+	@$(PY) -m scripts.screenshots
+
 .PHONY: fuzz
 fuzz: setup-dev ## the fuzz test for longer (FUZZ_BATCHES=1500, about 30 frames each), with its figures
 	@$(TEST_ENV) FUZZ_BATCHES=$${FUZZ_BATCHES:-1500} $(PY) -m pytest tests/e2e/test_fuzz.py -q

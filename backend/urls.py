@@ -4,7 +4,6 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import RedirectView
 
 admin.site.site_header = _("Charging")
 admin.site.site_title = _("Charging")
@@ -17,9 +16,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("api/v1/", include("ocpp_app.api.urls")),
     path("demo/ocpp/", include("ocpp_app.urls")),
+    path("", include("ocpp_app.console.urls")),
 ]

@@ -149,6 +149,16 @@ def check_data_transfer_handlers(app_configs: Any = None, **_kwargs: Any) -> lis
     return []
 
 
+@register()
+def check_websocket_url(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_WEBSOCKET_URL is where a websocket can be."""
+    url = conf.read("OCPP_WEBSOCKET_URL")
+    if isinstance(url, str) and urlsplit(url.replace("{host}", "host")).scheme in ("ws", "wss"):
+        return []
+    hint = "It begins with ws:// or wss://, such as wss://csms.example.com/ocpp; the identity is put behind it."
+    return [Error(f"OCPP_WEBSOCKET_URL is {url!r}.", hint=hint, id="ocpp_app.E015")]
+
+
 def _check_key(key: Any) -> Sequence[CheckMessage]:
     try:
         action, message_type = key

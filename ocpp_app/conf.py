@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_EVENTS_EXCHANGE": "",
     "OCPP_EVENTS_KEEP_DAYS": 7,
     "OCPP_WEBHOOK_ALLOWED_NETWORKS": (),
+    "OCPP_WEBSOCKET_URL": "ws://{host}:9000/ocpp",
 }
 
 
@@ -145,6 +146,11 @@ def events_keep_days() -> float:
 def webhook_allowed_networks() -> tuple[str, ...]:
     """The networks of one's own (CIDR) to which webhooks may be sent, by plain http, too."""
     return tuple(read("OCPP_WEBHOOK_ALLOWED_NETWORKS"))
+
+
+def websocket_url(host: str) -> str:
+    """Where charge points connect, without the identity; ``host`` takes the place of ``{host}``."""
+    return str(read("OCPP_WEBSOCKET_URL")).replace("{host}", host).rstrip("/")
 
 
 def call_timeout_s() -> float:

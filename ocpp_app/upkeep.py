@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Count, Exists, F, OuterRef, Sum
 from django.utils import timezone
 
 from ocpp_app import reservation_rules, signals
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
-from ocpp_app.models import Anomaly, AnomalyKind, Transaction
+from ocpp_app.models import Anomaly, AnomalyKind, ChargePoint, PowerSample, Transaction
 from ocppj.v16 import ChargePointStatus
 
 AT_ONCE = 200
@@ -29,6 +29,20 @@ def note_never_stopped() -> None:
     while rows := _never_stopped(timezone.now()):
         _nothing, after = commit(partial(_flag, rows=rows))
         after.run()
+
+
+def note_power() -> None:
+    """Note what each organisation's charge points draw now, and forget what is too old to be looked at."""
+    now = timezone.now()
+    charging = Transaction.objects.filter(is_active=True, charge_point__session__isnull=False).order_by()
+    sums = charging.values_list("organisation").annotate(Sum("last_power_w"), Count("pk"))
+    found = {organisation: (power_w or 0.0, count) for organisation, power_w, count in sums}
+    PowerSample.objects.bulk_create(
+        PowerSample(organisation_id=organisation, at=now, power_w=power_w, charging=count)
+        for organisation in ChargePoint.objects.order_by().values_list("organisation", flat=True).distinct()
+        for power_w, count in (found.get(organisation, (0.0, 0)),)
+    )
+    PowerSample.objects.filter(at__lt=now - PowerSample.KEPT).delete()
 
 
 def _never_stopped(now: datetime) -> list[Transaction]:

@@ -102,7 +102,7 @@ def where_to_look(host: str, http_port: int, ws_port: int, username: str, passwo
         "",
         "The central system is running.",
         "",
-        f"  Admin     http://{shown}:{http_port}/admin/",
+        f"  Console   http://{shown}:{http_port}/   (admin: /admin/)",
         f"  Simulator http://{shown}:{http_port}/demo/ocpp/   (charge points in your browser)",
         f"  Login     {changed if password == '-' else known}",
         f"            another password: .venv/bin/python manage.py changepassword {username}",

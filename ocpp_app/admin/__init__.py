@@ -19,6 +19,7 @@ from ocpp_app.admin.id_tag import IdTagAdmin
 from ocpp_app.admin.message import FailedMessageAdmin, MessageAdmin
 from ocpp_app.admin.meter_value import MeterValueAdmin
 from ocpp_app.admin.organisation import OrganisationAdmin
+from ocpp_app.admin.power_sample import PowerSampleAdmin
 from ocpp_app.admin.quirk_note import QuirkNoteAdmin
 from ocpp_app.admin.reservation import ReservationAdmin
 from ocpp_app.admin.security import AuditEntryAdmin, SecurityEventAdmin, SecurityUpgradeAdmin
@@ -49,6 +50,7 @@ __all__ = [
     "MessageAdmin",
     "MeterValueAdmin",
     "OrganisationAdmin",
+    "PowerSampleAdmin",
     "QuirkNoteAdmin",
     "ReservationAdmin",
     "SecurityEventAdmin",

@@ -28,6 +28,7 @@ from ocpp_app.models.membership import Membership, Role, Scope
 from ocpp_app.models.message import Direction, FailedMessage, Message
 from ocpp_app.models.meter_value import MeterValue
 from ocpp_app.models.organisation import Organisation
+from ocpp_app.models.power_sample import PowerSample
 from ocpp_app.models.reservation import OPEN_RESERVATION_STATES, Reservation, ReservationState
 from ocpp_app.models.security_log import AppendOnly, AuditEntry, SecurityEvent, SecurityEventKind
 from ocpp_app.models.security_upgrade import UPGRADING, SecurityUpgrade, UpgradeState
@@ -72,6 +73,7 @@ __all__ = [
     "Message",
     "MeterValue",
     "Organisation",
+    "PowerSample",
     "QuirkNote",
     "RegistrationStatus",
     "Reservation",

@@ -75,6 +75,11 @@ class FailedMessage(models.Model):
         verbose_name = _("failed message")
         verbose_name_plural = _("failed messages")
         ordering = ("-received_at", "-id")
+        indexes = (
+            models.Index(
+                fields=("-received_at",), condition=models.Q(replayed_at=None), name="ocpp_failed_message_open"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.action} {self.received_at:%Y-%m-%d %H:%M:%S}"

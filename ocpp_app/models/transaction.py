@@ -132,6 +132,7 @@ class Transaction(models.Model):
             models.Index(fields=("charge_point", "start_timestamp"), name="ocpp_tx_start"),
             models.Index(fields=("connector",), condition=models.Q(is_active=True), name="ocpp_tx_active"),
             models.Index(fields=("tag",), condition=models.Q(is_active=True), name="ocpp_tx_active_tag"),
+            models.Index(fields=("organisation",), condition=models.Q(is_active=True), name="ocpp_tx_active_here"),
             models.Index(fields=("organisation", "-id"), name="ocpp_tx_organisation"),
             models.Index(fields=("stopped_at",), name="ocpp_tx_stopped"),
         )
@@ -188,6 +189,7 @@ class Anomaly(models.Model):
         verbose_name = _("anomaly")
         verbose_name_plural = _("anomalies")
         ordering = ("-found_at", "-id")
+        indexes = (models.Index(fields=("-found_at",), condition=models.Q(resolved_at=None), name="ocpp_anomaly_open"),)
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.transaction_id})"

@@ -89,6 +89,7 @@ class Housekeeping:
             self._review_due = now + REVIEW_EVERY_S
             upkeep.note_never_stopped()
             logins.forget_old()
+            upkeep.note_power()
         first_contact.review()
         self._add(items, dispatch_queued_commands())
         self._add(items, send_again())

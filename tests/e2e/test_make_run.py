@@ -37,7 +37,7 @@ def make_run(tmp_path: Path) -> Iterator[Process]:
 def test_from_nothing_to_charging_charge_points(make_run: Process, tmp_path: Path) -> None:
     make_run.wait_for_output("Ctrl-C stops everything.")
     shown = make_run.output()
-    address = re.search(r"Admin +http://127\.0\.0\.1:(\d+)/admin/", shown)
+    address = re.search(r"Console +http://127\.0\.0\.1:(\d+)/ ", shown)
     login = re.search(r"Login +(\S+) / (\S+)", shown)
     assert address, shown
     assert login, shown

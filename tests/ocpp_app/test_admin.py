@@ -49,6 +49,7 @@ from ocpp_app.models import (
     Message,
     MeterValue,
     Organisation,
+    PowerSample,
     QuirkNote,
     RegistrationStatus,
     Reservation,
@@ -340,6 +341,7 @@ def charge_point() -> ChargePoint:
         last_at=NOW,
     )
     Lease.objects.create(name="housekeeping", holder="worker-1", expires_at=NOW)
+    PowerSample.objects.create(organisation=charge_point.organisation, at=NOW, power_w=11_040, charging=1)
     make_reservation(charge_point, command=command)
     make_configuration(charge_point)
     ConfigurationTemplate.objects.create(name="Other").values.create(key="A", value="B")
@@ -866,6 +868,7 @@ def make_everything(number: int) -> None:
     user = get_user_model().objects.create_user(f"user{number}")
     Membership.objects.create(user=user, organisation=charge_point.organisation)
     ApiToken.issue(organisation=charge_point.organisation, user=user, name=f"T{number}")
+    PowerSample.objects.create(organisation=charge_point.organisation, at=NOW, power_w=number, charging=1)
     AuditEntry.objects.create(action="A", charge_point=charge_point)
     SecurityEvent.objects.create(kind="hijack", identity=f"I{number}", hour=NOW, first_at=NOW, last_at=NOW)
     SecurityUpgrade.objects.create(charge_point=charge_point, state=UpgradeState.DONE, deadline=NOW)

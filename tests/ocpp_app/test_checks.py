@@ -45,6 +45,7 @@ def test_the_defaults_are_in_order() -> None:
         ("OCPP_CALL_TIMEOUT", True, "ocpp_app.E002", "a number above 0"),
         ("OCPP_CALL_TIMEOUT", None, "ocpp_app.E002", "a number above 0"),
         ("OCPP_RELAY", "amqp", "ocpp_app.E003", "Set AMQP_URL"),
+        ("OCPP_WEBSOCKET_URL", "https://csms.example.com/", "ocpp_app.E015", "wss://"),
         ("AMQP_URL", "http://rabbitmq:5672/", "ocpp_app.E004", "amqp://"),
         ("OCPP_MIDDLEWARE", {"Heartbeat": []}, "ocpp_app.E005", "(Action.Heartbeat, MessageType.call)"),
         ("OCPP_MIDDLEWARE", {(Action.Heartbeat, 7): []}, "ocpp_app.E005", "(Action.Heartbeat, MessageType.call)"),

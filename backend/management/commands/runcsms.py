@@ -54,6 +54,8 @@ class Command(BaseCommand):
             )
         config = _gateway_config(_address("--ws", options["ws"]))
         http = _address("--http", options["http"])[0]
+        if "OCPP_WEBSOCKET_URL" not in os.environ:
+            settings.OCPP_WEBSOCKET_URL = f"ws://{{host}}:{config.listen[0].port}/ocpp"
         call_command("migrate", interactive=False, verbosity=0)
         close_all_sessions()  # left open by a run that was killed; there is no other gateway
         leases.release_all()  # nor anybody else who works on anything
@@ -129,7 +131,7 @@ class CentralSystem:
         await self._gateway.start()
         for address in self._gateway.addresses:
             logger.info("Charge points connect to ws://%s/ocpp/<identity>", _shown(address))
-        logger.info("The admin is at http://%s/admin/", _shown(self._http))
+        logger.info("The console is at http://%s/, the admin at http://%s/admin/", *(_shown(self._http),) * 2)
         if self._ending.is_set():
             stopping.set()
         await stopping.wait()

@@ -1,0 +1,1 @@
+"""`make screenshots`: pictures of every page of the console, wide and narrow, light and dark."""

@@ -1,0 +1,152 @@
+"""Runs a site with simulated charge points on a database of its own, and photographs every page of its console.
+
+All pictures go to FOLDER; the best three (``BEST``) to docs/images/ as well.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from scripts import ports
+from scripts.screenshots.data import PASSWORD, USERNAME
+from scripts.services import chromium
+from scripts.services.state import choose_port
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".services" / "screenshots"
+IMAGES = ROOT / "docs" / "images"
+SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
+BEST = {
+    "overview-wide-light": "console",
+    "charge-point-wide-light": "console-charge-point",
+    "transaction-wide-dark": "console-transaction",
+}
+PAGES = {
+    "overview": "/",
+    "charge-points": "/charge-points/",
+    "charge-point-add": "/charge-points/add/",
+    "approval": "/approval/",
+    "charge-point": "/charge-points/1/",
+    "ask-reset": "/charge-points/1/ask/reset/",
+    "commands": "/charge-points/1/commands/",
+    "command-form": "/charge-points/1/commands/SetChargingProfile/",
+    "messages": "/charge-points/1/messages/",
+    "connections": "/charge-points/2/connections/",
+    "access": "/charge-points/1/access/",
+    "transactions": "/transactions/",
+    "transaction": "/transactions/3/",
+}
+
+
+def main() -> int:
+    path = chromium.discover()
+    if path is None:
+        print("Chromium is missing; bring it with: make services", file=sys.stderr)
+        return 1
+    folder = Path(mkdtemp(prefix="screenshots-"))
+    ws, http = choose_port(), choose_port()
+    environment = {
+        **os.environ,
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": f"sqlite:///{folder / 'csms.sqlite3'}",
+        "HTTPS": "off",
+        "ENV_FILE": "/dev/null",
+        "OCPP_SECURITY_PROFILE": "0",
+        "OCPP_UNKNOWN_ID_TAG": "accept",
+        "OCPP_AUTO_REMOTE_START": "off",
+        "AMQP_URL": "",
+        "OCPP_RELAY": "memory",
+    }
+    subprocess.run([sys.executable, "-m", "scripts.screenshots.data"], cwd=ROOT, env=environment, check=True)
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        with (folder / "log").open("wb") as log:
+            begin = [sys.executable, "manage.py", "runcsms", "--ws", f"127.0.0.1:{ws}", "--http", f"127.0.0.1:{http}"]
+            running.append(subprocess.Popen(begin, cwd=ROOT, env=environment, stdout=log, stderr=log))
+            wait_until_listening(http, ws)
+            for identity in ("GARAGE-1", "GARAGE-2", "YARD-1", "YARD-2"):
+                simulator = [
+                    sys.executable,
+                    "-m",
+                    "simulator",
+                    "--url",
+                    f"ws://127.0.0.1:{ws}/ocpp",
+                    "--identity",
+                    identity,
+                    "--connectors",
+                    "2",
+                    "--speed",
+                    "20",
+                ]
+                running.append(subprocess.Popen(simulator, cwd=ROOT, env=environment, stdout=log, stderr=log))
+            shoot(path, f"http://127.0.0.1:{http}", sys.argv[1:])
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait()
+        shutil.rmtree(folder)
+    return 0
+
+
+def wait_until_listening(*wanted: int) -> None:
+    deadline = time.monotonic() + 60
+    while not all(ports.accepts("127.0.0.1", port) for port in wanted):
+        if time.monotonic() > deadline:
+            raise SystemExit("The central system does not listen.")
+        time.sleep(0.1)
+
+
+def shoot(chromium_path: str, address: str, only: list[str]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        state = sign_in(browser, address)
+        for size, (width, height) in SIZES.items():
+            for scheme in ("light", "dark"):
+                view: Any = {"width": width, "height": height}
+                context = browser.new_context(
+                    viewport=view, color_scheme=scheme, storage_state=state, timezone_id="Europe/Berlin"
+                )
+                page = context.new_page()
+                page.on("console", lambda message: print(message.text, file=sys.stderr))
+                page.on("pageerror", lambda error: print(error, file=sys.stderr))
+                for name, path in PAGES.items():
+                    if not only or name in only:
+                        take(page, address + path, f"{name}-{size}-{scheme}")
+                context.close()
+        browser.close()
+
+
+def sign_in(browser: Any, address: str) -> Any:
+    context = browser.new_context(timezone_id="Europe/Berlin")
+    page = context.new_page()
+    page.goto(f"{address}/login/")
+    page.screenshot(path=FOLDER / "login.png")
+    page.fill("[name=username]", USERNAME)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_selector("#figures")
+    page.wait_for_selector("#charging tbody tr:nth-child(2)", timeout=60_000)
+    return context.storage_state()
+
+
+def take(page: Any, url: str, name: str) -> None:
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    for chart in page.query_selector_all("[data-chart]"):
+        chart.wait_for_selector(".u-wrap")
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    if name in BEST:
+        page.screenshot(path=IMAGES / f"{BEST[name]}.png")
+    print(name, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

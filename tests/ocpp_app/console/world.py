@@ -1,0 +1,175 @@
+"""What tests of the console look at: two organisations that call everything a script, and people with each role."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from ocpp_app.console import urls
+from ocpp_app.models import (
+    AuditEntry,
+    ChargePoint,
+    Command,
+    CommandState,
+    Direction,
+    FailedMessage,
+    Gateway,
+    Lease,
+    Membership,
+    Message,
+    PowerSample,
+    QuirkNote,
+    RegistrationStatus,
+    Reservation,
+    Role,
+)
+from tests.ocpp_app.api import world
+from tests.ocpp_app.api.world import NOW, Tenant, make_charge_point, make_transaction
+
+SCRIPT = "<script>alert(1)</script>"
+__all__ = ["NOW", "SCRIPT", "Tenant", "make_charge_point", "make_transaction"]
+
+
+def make_tenant(slug: str) -> Tenant:
+    """An organisation with one row at least of everything, each text of which is a script."""
+    tenant = world.make_tenant(slug)
+    tenant.organisation.name = f"{slug} {SCRIPT}"
+    tenant.organisation.save()
+    tenant.id_tag.note = SCRIPT
+    tenant.id_tag.save()
+    charge_point = tenant.charge_point
+    texts = ("name", "vendor", "model", "serial_number", "firmware_version", "meter_type", "iccid")
+    ChargePoint.objects.filter(pk=charge_point.pk).update(
+        **dict.fromkeys(texts, SCRIPT), last_seen_at=datetime.now(UTC)
+    )
+    connector = charge_point.connectors.get(number=2)
+    connector.status, connector.error_code, connector.info = "Faulted", SCRIPT, SCRIPT
+    connector.save()
+    tenant.transaction.anomalies.update(detail=SCRIPT, raw=SCRIPT)
+    command = Command.objects.create(
+        charge_point=charge_point,
+        action="GetConfiguration",
+        payload={"key": [SCRIPT]},
+        state=CommandState.ANSWERED,
+        timeout_s=30,
+        created_at=NOW,
+        sent_at=NOW,
+        finished_at=NOW,
+        response={"configurationKey": [{"key": SCRIPT, "readonly": True, "value": SCRIPT}], "unknownKey": [SCRIPT]},
+    )
+    for raw, answer, answer_type, action in (
+        (f'[2,"7","Authorize",{{"idTag":"{SCRIPT}"}}]', f'[4,"7","InternalError","{SCRIPT}",{{}}]', 4, "Authorize"),
+        (SCRIPT, "", None, ""),
+    ):
+        Message.objects.create(
+            charge_point=charge_point,
+            direction=Direction.INBOUND,
+            action=action,
+            raw=raw,
+            at=NOW,
+            answer=answer,
+            answer_type=answer_type,
+            answered_at=NOW + timedelta(milliseconds=42) if answer else None,
+        )
+    QuirkNote.objects.create(
+        charge_point=charge_point,
+        code="NullField",
+        action=SCRIPT,
+        field=SCRIPT,
+        detail=SCRIPT,
+        first_at=NOW,
+        last_at=NOW,
+    )
+    Reservation.objects.create(
+        organisation=tenant.organisation,
+        charge_point=charge_point,
+        connector=connector,
+        id_tag=SCRIPT[:20],
+        expires_at=NOW,
+        status_at=NOW,
+        created_at=NOW,
+        command=command,
+    )
+    FailedMessage.objects.create(
+        charge_point=charge_point, action=SCRIPT, raw=SCRIPT, received_at=NOW, error=SCRIPT, answered_with=SCRIPT
+    )
+    AuditEntry.objects.create(actor=SCRIPT, action=SCRIPT, subject=SCRIPT, charge_point=charge_point)
+    PowerSample.objects.create(organisation=tenant.organisation, at=datetime.now(UTC), power_w=1000, charging=1)
+    waiting = ChargePoint.objects.create(
+        organisation=tenant.organisation,
+        identity=f"{slug}-{SCRIPT.replace('/', '')}",
+        vendor=SCRIPT,
+        registration_status=RegistrationStatus.PENDING,
+    )
+    assert waiting.pk
+    return tenant
+
+
+def make_alive() -> None:
+    """A worker and a gateway that have just been heard of."""
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    Lease.objects.update_or_create(name="housekeeping", defaults={"holder": "worker", "expires_at": soon})
+    Gateway.objects.update_or_create(name="gateway-1", defaults={"last_announced_at": soon, "gone_at": None})
+
+
+def person(tenant: Tenant | None, role: Role | None = None, **fields: Any) -> Client:
+    """A browser in which somebody has signed in."""
+    user = get_user_model().objects.create_user(f"user-{get_user_model().objects.count()}", **fields)
+    if tenant is not None and role is not None:
+        Membership.objects.create(user=user, organisation=tenant.organisation, role=role)
+    client = Client()
+    client.force_login(user)
+    client.user = user  # type: ignore[attr-defined]
+    return client
+
+
+# -- every address of the console ----------------------------------------------------------------------------
+
+
+def key_of(pattern: URLPattern, tenant: Tenant) -> dict[str, Any]:
+    """The arguments that lead to rows of the tenant."""
+    route = str(pattern.pattern)
+    charge_point, transaction = tenant.charge_point, tenant.transaction
+    known: dict[str, Any] = {
+        "charge-points": charge_point.pk,
+        "transactions": transaction.pk,
+        "anomalies": transaction.anomalies.get().pk,
+        "commands": charge_point.commands.get(action="GetConfiguration").pk,
+        "tags": tenant.id_tag.pk,
+        "tariffs": tenant.tariff.pk,
+    }
+    values: dict[str, Any] = {
+        "pk": known.get(route.split("/")[0]),
+        "name": "unlock",
+        "action": "Reset",
+        "reservation": charge_point.reservations.get().pk,
+    }
+    return {name: values[name] for name in pattern.pattern.converters}
+
+
+def addresses(tenant: Tenant) -> dict[str, str]:
+    """Every address by its name, leading to rows of the tenant; a new page cannot be forgotten."""
+    return {
+        str(pattern.name): reverse(f"console:{pattern.name}", kwargs=key_of(pattern, tenant))
+        + QUERIES.get(str(pattern.name), "")
+        for pattern in urls.urlpatterns
+    }
+
+
+QUERIES = {"quick": "?connector=1"}
+FREE = {"login"}
+"""What one sees without having signed in."""
+
+
+def text_of(response: Any) -> str:
+    """What a reader sees: without tags, blanks collapsed."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body_of(response))).split())
+
+
+def body_of(response: Any) -> str:
+    data: bytes = b"".join(response.streaming_content) if response.streaming else response.content
+    return data.decode()
