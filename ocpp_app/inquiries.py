@@ -163,8 +163,8 @@ class Known:
 def plan(batch: Batch, known: Known) -> list[Request]:
     """What to ask this charge point for; notes in its row that it was asked."""
     if not conf.first_contact():
-        return []
-    messages = [*_boot(batch, known), *_configuration(batch, known)]
+        return _configuration(batch, known, reads_all=False)  # what became of wanted values, and nothing else
+    messages = [*_boot(batch, known), *_configuration(batch, known, reads_all=True)]
     return [*messages, *(_statuses(batch, known) if known.charge_point.is_accepted else [])]
 
 
@@ -230,15 +230,16 @@ def _firmware(charge_point: ChargePoint) -> str:
 # -- GetConfiguration ----------------------------------------------------------------------------------------
 
 
-def _configuration(batch: Batch, known: Known) -> list[Request]:
+def _configuration(batch: Batch, known: Known, *, reads_all: bool) -> list[Request]:
     """One GetConfiguration for everything, or by name in chunks of GetConfigurationMaxKeys."""
     inquiry = known.inquiry
     if not known.behaviour.ask_configuration or not _is_time_to_ask(batch, known):
         return []
-    if is_stale(batch.now, known.charge_point, inquiry) and not inquiry.refuses_all:
+    reads_all = reads_all and is_stale(batch.now, known.charge_point, inquiry)
+    if reads_all and not inquiry.refuses_all:
         batch.change(inquiry, configuration_asked_at=batch.now, unanswered=inquiry.unanswered + 1)
         return [GetConfigurationRequest()]
-    chunks = _chunks(known, _names_to_read(batch, known))
+    chunks = _chunks(known, _names_to_read(known, reads_all=reads_all))
     if chunks:
         batch.change(inquiry, configuration_asked_at=batch.now, unanswered=inquiry.unanswered + 1)
     return chunks
@@ -262,11 +263,11 @@ def patience(times: int) -> timedelta:
     return min(AGAIN_AFTER * 2 ** min(times - 1, 10), LONGEST) if times else timedelta(0)
 
 
-def _names_to_read(batch: Batch, known: Known) -> list[str]:
+def _names_to_read(known: Known, *, reads_all: bool) -> list[str]:
     """What has to be read by name: wanted values that nobody has seen there yet, what a restart may have changed, and
     everything from a charge point that does not tell all."""
     found = {row.key: None for row in known.keys.values() if must_be_read(row, known.charge_point)}
-    if known.inquiry.refuses_all and is_stale(batch.now, known.charge_point, known.inquiry):
+    if reads_all:
         since = known.inquiry.configuration_read_at
         for key in STANDARD_KEYS:
             row = known.keys.get(name_of(key))

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ocpp_app import first_contact, inquiries
+from ocpp_app.configuration import want
 from ocpp_app.models import ChargePoint, Command, CommandState, Inquiry, RegistrationStatus, Session
 from ocpp_app.rpc.housekeeping import Housekeeping
 from tests.ocpp_app.conftest import Connect
@@ -142,6 +143,20 @@ def test_quirk_switches_each_question_off(
 def test_setting_switches_all_questions_off(wire: Wire, settings: Any) -> None:
     settings.OCPP_FIRST_CONTACT = False
     assert Charger(wire, **TWO).look_until_nothing() == []
+
+
+def test_setting_that_is_off_still_lets_wanted_values_be_followed(wire: Wire, settings: Any) -> None:
+    settings.OCPP_FIRST_CONTACT = False
+    charger = Charger(wire, A="0", **TWO)
+    want("CP001", {"A": "1"})
+    asked = charger.look_until_nothing()
+    assert actions(asked) == ["GetConfiguration"] * 2 + ["ChangeConfiguration", "GetConfiguration"]
+    assert [payload["key"] for action, payload in asked if action == "GetConfiguration"] == [
+        ["GetConfigurationMaxKeys"],
+        ["A"],
+        ["A"],
+    ]
+    assert charger.row("A").confirmed_at is not None
 
 
 def test_nobody_is_asked_before_it_has_settled(wire: Wire) -> None:
