@@ -14,6 +14,8 @@ class ReadableFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
         fields = [f"{name}={_one_line(getattr(record, name))}" for name in FIELDS if getattr(record, name, None)]
+        if not record.message.isprintable():
+            record.message = record.message.encode("unicode_escape").decode()
         line = super().formatMessage(record)
         return "  ".join((line, " ".join(fields))) if fields else line
 

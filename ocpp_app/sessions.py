@@ -196,7 +196,9 @@ class Sessions:
             session = Session(pk=request.session, charge_point=charge_point, connected_at=ended_at)
             self._sessions[session.pk] = session
             self.batch.add(session)
-        self.batch.change(session, ended_at=ended_at, close_code=request.code, close_reason=request.reason)
+        # That it was replaced is known already, and counted: the gateway only says so in its own words.
+        reason = REPLACED if session.close_reason == REPLACED else request.reason
+        self.batch.change(session, ended_at=ended_at, close_code=request.code, close_reason=reason)
         if charge_point.session_id == session.pk:
             self.batch.change(charge_point, session_id=None)
             self.batch.send(

@@ -1,0 +1,139 @@
+"""Somebody says that he is a charge point, with and without what proves it."""
+
+import asyncio
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from ocpp_app import security
+from ocpp_app.models import ChargePoint, SecurityProfile, Session
+from tests.security.stand import DROPPED, KEY, OTHER_KEY, Pki, System, ask, attacked, basic, in_database
+from wsgate import limits
+
+pytestmark = pytest.mark.usefixtures("registered")
+
+HEARTBEAT = '[2,"1","Heartbeat",{}]'
+
+
+async def require(profile: SecurityProfile) -> None:
+    await in_database(lambda: ChargePoint.objects.filter(identity="OWNER").update(security_profile=profile))
+
+
+async def test_wrong_credentials(pki: Pki) -> None:
+    async with attacked(pki) as system, system.owner() as owner:
+        for headers in (
+            {},
+            basic("OWNER", "0123456789abcdef-wrong"),
+            basic("OWNER", ""),
+            basic("OWNER", OTHER_KEY),
+            basic("HONEST", OTHER_KEY),  # right, but somebody else's
+            basic("owner", KEY),
+            {"Authorization": "Bearer " + KEY},
+            {"Authorization": "Basic !!!"},
+        ):
+            assert await system.status("/ocpp/OWNER", additional_headers=headers) in (401, 429)
+        assert (await ask(owner, HEARTBEAT))[0] == 3
+        event = await system.seen("wrong_credentials", "OWNER")
+        assert event.remote_address == "127.0.0.1"
+
+
+async def test_refusal_says_how_to_authenticate(pki: Pki) -> None:
+    async with attacked(pki) as system:
+        with pytest.raises(InvalidStatus) as refused:
+            await system.connect("/ocpp/OWNER")
+        assert refused.value.response.status_code == 401
+        assert refused.value.response.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+async def test_unknown_identity(pki: Pki) -> None:
+    async with attacked(pki) as system:
+        assert await system.status("/ocpp/NOBODY", additional_headers=basic("NOBODY", KEY)) == 404
+        assert (await system.seen("unknown_identity")).detail == "NOBODY"
+        assert not await in_database(lambda: ChargePoint.objects.filter(identity="NOBODY").exists())
+
+
+async def test_password_without_tls_where_tls_is_required(pki: Pki) -> None:
+    await require(SecurityProfile.TLS)
+    async with attacked(pki, tls=False) as system:
+        assert await system.status("/ocpp/OWNER", additional_headers=basic("OWNER", KEY)) == 403
+        await system.seen("weak_profile", "OWNER")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "event"),
+    [
+        ("neighbour", 403, "wrong_certificate"),
+        ("other_operator", 403, "wrong_certificate"),
+        ("self_signed", DROPPED, "tls_failed"),
+        ("revoked", DROPPED, "tls_failed"),
+        (None, 403, "weak_profile"),
+    ],
+)
+async def test_certificate_of_somebody_else(name: str | None, status: int, event: str, pki: Pki) -> None:
+    await require(SecurityProfile.MUTUAL_TLS)
+    async with attacked(pki) as system, system.connect("/ocpp/OWNER", pki.owner) as owner:
+        shown = getattr(pki, name) if name else None
+        assert await system.status("/ocpp/OWNER", shown, additional_headers=basic("OWNER", KEY)) == status
+        assert (await ask(owner, HEARTBEAT))[0] == 3
+        await system.seen(event)
+
+
+async def test_right_password_in_a_second_place_is_seen_and_slowed_down(pki: Pki) -> None:
+    """Who has the password cannot be told from the charge point; that there are two of them, can."""
+    async with attacked(pki) as system:
+        sockets = [await system.owner() for _ in range(5)]
+        with pytest.raises(InvalidStatus) as refused:
+            await system.owner()
+        assert refused.value.response.status_code == 429
+        await system.seen("replaced", "OWNER")
+        await system.seen("flapping", "OWNER")
+        assert (await ask(sockets[-1], HEARTBEAT))[0] == 3
+        for socket in sockets:
+            await socket.close()
+
+
+async def test_hijack_by_a_weaker_second_connection(pki: Pki) -> None:
+    async with attacked(pki) as system, system.connect("/ocpp/OWNER", pki.owner) as owner:
+        assert await system.status("/ocpp/OWNER", additional_headers=basic("OWNER", KEY)) == 403
+        assert (await ask(owner, HEARTBEAT))[0] == 3
+        assert await system.is_connected("OWNER")
+        await system.seen("hijack", "OWNER")
+
+
+async def test_stronger_connection_takes_over_and_the_late_end_of_the_weaker_one_changes_nothing(pki: Pki) -> None:
+    async with attacked(pki) as system, system.owner() as weaker, system.connect("/ocpp/OWNER", pki.owner) as owner:
+        async with asyncio.timeout(20):
+            await weaker.wait_closed()
+        assert (await ask(owner, HEARTBEAT))[0] == 3
+        assert await system.is_connected("OWNER")
+        live = await in_database(lambda: Session.objects.filter(charge_point__identity="OWNER", ended_at=None).count())
+        assert live == 1
+
+
+async def guess(system: System, number: int, address: str) -> int:
+    headers = basic("OWNER", f"guess-number-{number:08}")
+    return await system.status("/ocpp/OWNER", address=address, additional_headers=headers)
+
+
+async def test_guessing_gets_slower_and_the_charge_point_gets_in_all_the_same(pki: Pki) -> None:
+    async with attacked(pki, tls=False, failed_attempts_per_minute=5) as system:
+        statuses = [await guess(system, number, "127.0.0.66") for number in range(8)]
+        assert statuses == [401] * 5 + [429] * 3
+        guessing = [asyncio.create_task(guess(system, number, "127.0.0.66")) for number in range(100, 103)]
+        async with system.owner() as owner:  # from its own address, while they guess
+            assert (await ask(owner, HEARTBEAT))[0] == 3
+        async with system.owner(local_addr=("127.0.0.66", 0)):  # and behind the same router as they
+            pass
+        assert set(await asyncio.gather(*guessing)) == {429}
+        assert await guess(system, 1, "127.0.0.67") in (401, 429)
+        assert (await system.seen("failed_attempts", "OWNER", "127.0.0.66")).count >= 3
+        assert (await system.seen("wrong_credentials", "OWNER", "127.0.0.66")).count >= 8
+        assert system.hits(limits.FAILED_ATTEMPTS) >= 6
+
+
+async def test_old_password_after_a_new_one_was_set(pki: Pki) -> None:
+    async with attacked(pki) as system:
+        key = await in_database(lambda: security.make_key(ChargePoint.objects.get(identity="OWNER")))
+        assert await system.status("/ocpp/OWNER", additional_headers=basic("OWNER", KEY)) == 401
+        assert await system.status("/ocpp/OWNER", additional_headers=basic("OWNER", bytes.fromhex(key))) == 101
+        await system.seen("wrong_credentials", "OWNER")
