@@ -177,6 +177,7 @@ OCPP_WEBHOOK_ALLOWED_NETWORKS = env.list("OCPP_WEBHOOK_ALLOWED_NETWORKS", defaul
 OCPP_WEBSOCKET_URL = env.str("OCPP_WEBSOCKET_URL", default="ws://{host}:9000/ocpp")
 OCPP_SIMULATOR = env.str("OCPP_SIMULATOR", default="staff" if DEBUG else "off")
 OCPP_STRICT = env.bool("OCPP_STRICT", default=False)
+OCPP_CLEAR_CACHE = env.bool("OCPP_CLEAR_CACHE", default=True)
 OCPP_QUIRKS = env.json("OCPP_QUIRKS", default=[])
 OCPP_COMMAND_GRACE = env.float("OCPP_COMMAND_GRACE", default=10)
 OCPP_RPC_QUEUE = env.str("OCPP_RPC_QUEUE", default="ocpp.rpc")

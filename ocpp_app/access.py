@@ -25,6 +25,7 @@ OWNERS = (
     "local_list",
     "tariff",
     "template",
+    "charging_profile",
 )
 """By which of its foreign keys a row belongs to an organisation; the first that a model has counts."""
 

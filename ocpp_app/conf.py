@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_FAILED_LOGINS_PER_MINUTE": 5,
     "OCPP_QUIRKS": (),
     "OCPP_DATA_TRANSFER_HANDLERS": {},
+    "OCPP_CLEAR_CACHE": True,
     "OCPP_API_THROTTLE": "1000/min",
     "OCPP_EVENTS_EXCHANGE": "",
     "OCPP_EVENTS_KEEP_DAYS": 7,
@@ -126,6 +127,11 @@ def quirks() -> list[Any]:
 def data_transfer_handlers() -> Any:
     """The site's handlers of vendor messages by (vendorId, messageId)."""
     return read("OCPP_DATA_TRANSFER_HANDLERS")
+
+
+def clear_cache() -> bool:
+    """Whether charge points are told to clear their authorization cache when an idTag has lost its right to charge."""
+    return bool(read("OCPP_CLEAR_CACHE"))
 
 
 def api_throttle() -> str:

@@ -14,6 +14,7 @@ OCPPAppError
 ├── TransactionError        the back office cannot do this with a transaction
 │   ├── TransactionEnded        it is not open any more
 │   └── TransactionOpen         it is still open
+├── ProfileNotSendable      a charging profile does not fit what it is sent to
 ├── UpgradeUnderWay         a charge point is being given a new key or profile already
 ├── UpgradeNotNeeded        a charge point has this security profile already
 ├── RelayUnavailable        the broker cannot be reached
@@ -102,6 +103,10 @@ class TransactionEnded(TransactionError):
 
 class TransactionOpen(TransactionError):
     """The transaction is still open: its energy is not known yet."""
+
+
+class ProfileNotSendable(OCPPAppError):
+    """The charging profile does not fit: a TxProfile without a transaction, or another purpose where one is needed."""
 
 
 class UpgradeUnderWay(OCPPAppError):

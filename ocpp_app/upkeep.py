@@ -1,12 +1,14 @@
-"""What time alone does to reservations and transactions; housekeeping calls it, one worker at a time."""
+"""What is done without a frame that asks for it: what time does to reservations and transactions, and what charge
+points are to have; housekeeping calls it, one worker at a time."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.db.models import Count, Exists, F, OuterRef, Sum
 from django.utils import timezone
 
-from ocpp_app import reservation_rules, signals
+from ocpp_app import authorization_caches, charging_profile_rules, conf, local_list_rules, reservation_rules, signals
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
 from ocpp_app.models import Anomaly, AnomalyKind, ChargePoint, PowerSample, Transaction
@@ -67,3 +69,29 @@ def _flag(batch: Batch, rows: list[Transaction]) -> None:
         anomaly = Anomaly(transaction=row, kind=AnomalyKind.NEVER_STOPPED, detail=detail, found_at=batch.now)
         batch.add(anomaly)
         batch.send(signals.anomaly_found, Anomaly, charge_point=row.charge_point, transaction=row, anomaly=anomaly)
+
+
+def keep_lists_and_caches() -> None:
+    """Let local authorization lists and authorization caches follow the idTags, at every charge point that can be
+    asked; the others when they connect."""
+    if conf.clear_cache():  # first: the lists of charge points say which caches need it
+        _commit(authorization_caches.note_stricter_tags)
+        while caches := authorization_caches.to_be_cleared(timezone.now(), AT_ONCE):
+            _commit(partial(authorization_caches.clear, rows=caches))
+    rows, goals = local_list_rules.differing(timezone.now())
+    for start in range(0, len(rows), AT_ONCE):
+        _commit(partial(local_list_rules.ask, rows=rows[start : start + AT_ONCE], goals=goals))
+
+
+def keep_charging_profiles() -> None:
+    """Let the charge points have the charging profiles that they are assigned, and no others of ours."""
+    now = timezone.now()
+    charging_profile_rules.link_remote_starts(now)
+    charge_points = charging_profile_rules.differing(now)
+    for start in range(0, len(charge_points), AT_ONCE):
+        _commit(partial(charging_profile_rules.put, charge_points=charge_points[start : start + AT_ONCE]))
+
+
+def _commit(work: Callable[[Batch], None]) -> None:
+    _nothing, after = commit(work)
+    after.run()

@@ -2,8 +2,16 @@
 
 from ocpp_app.admin.access import ApiTokenAdmin, MembershipAdmin
 from ocpp_app.admin.anomaly import AnomalyAdmin
+from ocpp_app.admin.authorization_cache import AuthorizationCacheAdmin, ToldTagAdmin
 from ocpp_app.admin.availability import ConnectorAvailabilityAdmin
 from ocpp_app.admin.charge_point import ChargePointAdmin
+from ocpp_app.admin.charging_profile import (
+    ChargingProfileAdmin,
+    ChargingProfilePeriodAdmin,
+    CompositeScheduleAdmin,
+    ProfileAssignmentAdmin,
+    ProfileInstallationAdmin,
+)
 from ocpp_app.admin.command import CommandAdmin
 from ocpp_app.admin.command_batch import CommandBatchAdmin
 from ocpp_app.admin.configuration import (
@@ -16,6 +24,7 @@ from ocpp_app.admin.connector import ConnectorAdmin, StatusHistoryAdmin
 from ocpp_app.admin.event import EventAdmin, WebhookDeliveryAdmin, WebhookStreamAdmin, WebhookSubscriptionAdmin
 from ocpp_app.admin.housekeeping import LeaseAdmin
 from ocpp_app.admin.id_tag import IdTagAdmin
+from ocpp_app.admin.local_list import LocalListAdmin, LocalListEntryAdmin
 from ocpp_app.admin.message import FailedMessageAdmin, MessageAdmin
 from ocpp_app.admin.meter_value import MeterValueAdmin
 from ocpp_app.admin.organisation import OrganisationAdmin
@@ -32,10 +41,14 @@ __all__ = [
     "AnomalyAdmin",
     "ApiTokenAdmin",
     "AuditEntryAdmin",
+    "AuthorizationCacheAdmin",
     "ChargePointAdmin",
     "ChargePointGroupAdmin",
+    "ChargingProfileAdmin",
+    "ChargingProfilePeriodAdmin",
     "CommandAdmin",
     "CommandBatchAdmin",
+    "CompositeScheduleAdmin",
     "ConfigurationKeyAdmin",
     "ConfigurationTemplateAdmin",
     "ConnectorAdmin",
@@ -46,11 +59,15 @@ __all__ = [
     "IdTagAdmin",
     "InquiryAdmin",
     "LeaseAdmin",
+    "LocalListAdmin",
+    "LocalListEntryAdmin",
     "MembershipAdmin",
     "MessageAdmin",
     "MeterValueAdmin",
     "OrganisationAdmin",
     "PowerSampleAdmin",
+    "ProfileAssignmentAdmin",
+    "ProfileInstallationAdmin",
     "QuirkNoteAdmin",
     "ReservationAdmin",
     "SecurityEventAdmin",
@@ -61,6 +78,7 @@ __all__ = [
     "TariffAdmin",
     "TariffWindowAdmin",
     "TemplateValueAdmin",
+    "ToldTagAdmin",
     "TransactionAdmin",
     "WebhookDeliveryAdmin",
     "WebhookStreamAdmin",

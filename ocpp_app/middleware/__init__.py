@@ -7,17 +7,24 @@ from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.middleware.boot_notification import BootNotificationMiddleware
 from ocpp_app.middleware.cancel_reservation import CancelReservationMiddleware
 from ocpp_app.middleware.change_availability import ChangeAvailabilityMiddleware
+from ocpp_app.middleware.clear_cache import ClearCacheMiddleware
+from ocpp_app.middleware.clear_charging_profile import ClearChargingProfileMiddleware
 from ocpp_app.middleware.configuration import ConfigurationMiddleware
 from ocpp_app.middleware.data_transfer import DataTransferMiddleware
 from ocpp_app.middleware.diagnostics_status_notification import DiagnosticsStatusNotificationMiddleware
 from ocpp_app.middleware.firmware_status_notification import FirmwareStatusNotificationMiddleware
+from ocpp_app.middleware.get_composite_schedule import GetCompositeScheduleMiddleware
+from ocpp_app.middleware.get_local_list_version import GetLocalListVersionMiddleware
 from ocpp_app.middleware.heartbeat import HeartbeatMiddleware
 from ocpp_app.middleware.meter_values import MeterValuesMiddleware
 from ocpp_app.middleware.orphaned_transaction import OrphanedTransactionMiddleware
 from ocpp_app.middleware.release_reservation import ReleaseReservationMiddleware
+from ocpp_app.middleware.remote_start_profile import RemoteStartProfileMiddleware
 from ocpp_app.middleware.remote_trigger import RemoteTriggerMiddleware
 from ocpp_app.middleware.reserve_now import ReserveNowMiddleware
 from ocpp_app.middleware.security_upgrade import SecurityUpgradeMiddleware
+from ocpp_app.middleware.send_local_list import SendLocalListMiddleware
+from ocpp_app.middleware.set_charging_profile import SetChargingProfileMiddleware
 from ocpp_app.middleware.start_transaction import StartTransactionMiddleware
 from ocpp_app.middleware.status_notification import StatusNotificationMiddleware
 from ocpp_app.middleware.stop_transaction import StopTransactionMiddleware
@@ -30,10 +37,14 @@ __all__ = [
     "BootNotificationMiddleware",
     "CancelReservationMiddleware",
     "ChangeAvailabilityMiddleware",
+    "ClearCacheMiddleware",
+    "ClearChargingProfileMiddleware",
     "ConfigurationMiddleware",
     "DataTransferMiddleware",
     "DiagnosticsStatusNotificationMiddleware",
     "FirmwareStatusNotificationMiddleware",
+    "GetCompositeScheduleMiddleware",
+    "GetLocalListVersionMiddleware",
     "HeartbeatMiddleware",
     "MeterValuesMiddleware",
     "OCPPMiddleware",
@@ -41,9 +52,12 @@ __all__ = [
     "OCPPResponse",
     "OrphanedTransactionMiddleware",
     "ReleaseReservationMiddleware",
+    "RemoteStartProfileMiddleware",
     "RemoteTriggerMiddleware",
     "ReserveNowMiddleware",
     "SecurityUpgradeMiddleware",
+    "SendLocalListMiddleware",
+    "SetChargingProfileMiddleware",
     "StartTransactionMiddleware",
     "StatusNotificationMiddleware",
     "StopTransactionMiddleware",

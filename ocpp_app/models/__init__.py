@@ -1,6 +1,7 @@
 """The database, one file per aggregate."""
 
 from ocpp_app.models.api_token import ApiToken
+from ocpp_app.models.authorization_cache import AuthorizationCache, ToldTag
 from ocpp_app.models.availability import Availability, AvailabilityState, ConnectorAvailability
 from ocpp_app.models.charge_point import (
     ChargePoint,
@@ -10,6 +11,18 @@ from ocpp_app.models.charge_point import (
     SecurityProfile,
     StatusHistory,
     UnknownIdTagPolicy,
+)
+from ocpp_app.models.charging_profile import (
+    ChargingProfile,
+    ChargingProfilePeriod,
+    CompositeSchedule,
+    InstallationState,
+    ProfileAssignment,
+    ProfileInstallation,
+    ProfileKind,
+    ProfilePurpose,
+    RateUnit,
+    Recurrency,
 )
 from ocpp_app.models.command import ALIVE_STATES, TRANSITIONS, Command, CommandState
 from ocpp_app.models.command_batch import CommandBatch, outcomes_of
@@ -24,6 +37,7 @@ from ocpp_app.models.configuration import (
 from ocpp_app.models.event import DeliveryState, Event, WebhookDelivery, WebhookStream, WebhookSubscription
 from ocpp_app.models.housekeeping import Lease
 from ocpp_app.models.id_tag import ANONYMOUS, IdTag, key_of
+from ocpp_app.models.local_list import ListSelection, ListState, LocalList, LocalListEntry
 from ocpp_app.models.membership import Membership, Role, Scope
 from ocpp_app.models.message import Direction, FailedMessage, Message
 from ocpp_app.models.meter_value import MeterValue
@@ -49,14 +63,18 @@ __all__ = [
     "ApiToken",
     "AppendOnly",
     "AuditEntry",
+    "AuthorizationCache",
     "Availability",
     "AvailabilityState",
     "ChargePoint",
     "ChargePointGroup",
+    "ChargingProfile",
+    "ChargingProfilePeriod",
     "ClosedBy",
     "Command",
     "CommandBatch",
     "CommandState",
+    "CompositeSchedule",
     "ConfigurationKey",
     "ConfigurationTemplate",
     "Connector",
@@ -68,13 +86,24 @@ __all__ = [
     "Gateway",
     "IdTag",
     "Inquiry",
+    "InstallationState",
     "Lease",
+    "ListSelection",
+    "ListState",
+    "LocalList",
+    "LocalListEntry",
     "Membership",
     "Message",
     "MeterValue",
     "Organisation",
     "PowerSample",
+    "ProfileAssignment",
+    "ProfileInstallation",
+    "ProfileKind",
+    "ProfilePurpose",
     "QuirkNote",
+    "RateUnit",
+    "Recurrency",
     "RegistrationStatus",
     "Reservation",
     "ReservationState",
@@ -91,6 +120,7 @@ __all__ = [
     "Tariff",
     "TariffWindow",
     "TemplateValue",
+    "ToldTag",
     "Transaction",
     "UnknownIdTagPolicy",
     "UpgradeState",

@@ -35,6 +35,8 @@ CALM_S = 30.0
 queue."""
 COMMANDS_EVERY_S = {"memory": 1.0, "amqp": 2.0}
 GATEWAYS_EVERY_S = 5.0
+WANTED_EVERY_S = 10.0
+"""So long changes of idTags and charging profiles are collected before charge points are told."""
 REVIEW_EVERY_S = 60.0
 SESSIONS_AT_ONCE = 500
 
@@ -48,6 +50,7 @@ class Housekeeping:
         started = clock()
         self._commands_due = started
         self._gateways_due = started + GATEWAYS_EVERY_S
+        self._wanted_due = started + WANTED_EVERY_S
         self._review_due = started + REVIEW_EVERY_S
         self._calm_since = started
 
@@ -85,6 +88,10 @@ class Housekeeping:
             self._add(items, give_up_overdue_commands())
             upkeep.expire_reservations()
             upgrades.review()
+        if now >= self._wanted_due:
+            self._wanted_due = now + WANTED_EVERY_S
+            upkeep.keep_lists_and_caches()
+            upkeep.keep_charging_profiles()
         if now >= self._review_due:
             self._review_due = now + REVIEW_EVERY_S
             upkeep.note_never_stopped()

@@ -30,6 +30,8 @@ from ocpp_app.models import (
     AvailabilityState,
     ChargePoint,
     ChargePointGroup,
+    ChargingProfile,
+    ChargingProfilePeriod,
     ClosedBy,
     Command,
     CommandBatch,
@@ -45,11 +47,13 @@ from ocpp_app.models import (
     Gateway,
     IdTag,
     Lease,
+    LocalList,
     Membership,
     Message,
     MeterValue,
     Organisation,
     PowerSample,
+    ProfileAssignment,
     QuirkNote,
     RegistrationStatus,
     Reservation,
@@ -70,6 +74,7 @@ from ocpp_app.models import (
     WebhookStream,
     WebhookSubscription,
 )
+from tests.ocpp_app.list_rows import make_list_and_profiles
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +92,8 @@ EDITABLE = {
     ApiToken,
     WebhookSubscription,
 }
-EDITABLE = {Organisation, Site, ChargePointGroup, ChargePoint, IdTag, Tariff, TariffWindow, Membership, ApiToken}
 EDITABLE |= {ConfigurationTemplate, TemplateValue, ConfigurationKey}
+EDITABLE |= {LocalList, ChargingProfile, ChargingProfilePeriod, ProfileAssignment}
 NOTES = {Anomaly, FailedMessage}
 MODELS = sorted(apps.get_app_config("ocpp_app").get_models(), key=lambda model: model.__name__)
 EVIDENCE = [model for model in MODELS if model not in EDITABLE | NOTES]
@@ -345,6 +350,7 @@ def charge_point() -> ChargePoint:
     make_reservation(charge_point, command=command)
     make_configuration(charge_point)
     ConfigurationTemplate.objects.create(name="Other").values.create(key="A", value="B")
+    make_list_and_profiles(charge_point, command, SCRIPT, NOW)
     user = get_user_model().objects.create_user("operator")
     Membership.objects.create(user=user, organisation=charge_point.organisation)
     ApiToken.issue(organisation=charge_point.organisation, name=SCRIPT, last_used_at=NOW)
@@ -850,7 +856,7 @@ def make_everything(number: int) -> None:
     make_reservation(charge_point)
     make_configuration(charge_point, f"T{number}")
     make_tariff(f"T{number}")
-    Command.objects.create(
+    command = Command.objects.create(
         charge_point=charge_point,
         batch=make_batch(charge_point),
         action="Reset",
@@ -858,6 +864,7 @@ def make_everything(number: int) -> None:
         timeout_s=30,
         created_at=NOW,
     )
+    make_list_and_profiles(charge_point, command, f"L{number}", NOW)
     FailedMessage.objects.create(charge_point=charge_point, action="A", raw="[]", received_at=NOW, error="E")
     QuirkNote.objects.create(charge_point=charge_point, code="NullField", action="A", first_at=NOW, last_at=NOW)
     Organisation.objects.create(name=f"O{number}", slug=f"o{number}")
