@@ -136,6 +136,15 @@ WHITENOISE_USE_FINDERS = True  # no collectstatic needed for a single process
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    # Firmware, diagnostics, the development CA: no web server shows this folder.
+    "ocpp": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "files",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
 }
 
 # Secure unless DEBUG; a site without TLS on its own network sets HTTPS=off.
@@ -143,7 +152,8 @@ HTTPS = env.bool("HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Whether files travel over TLS is decided by OCPP_TRANSFER_URL: not every charge point can.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^transfer/"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -176,6 +186,11 @@ OCPP_EVENTS_KEEP_DAYS = env.float("OCPP_EVENTS_KEEP_DAYS", default=7)
 OCPP_WEBHOOK_ALLOWED_NETWORKS = env.list("OCPP_WEBHOOK_ALLOWED_NETWORKS", default=[])
 OCPP_WEBSOCKET_URL = env.str("OCPP_WEBSOCKET_URL", default="ws://{host}:9000/ocpp")
 OCPP_SIMULATOR = env.str("OCPP_SIMULATOR", default="staff" if DEBUG else "off")
+OCPP_STORAGE = "ocpp"
+OCPP_TRANSFER_URL = env.str("OCPP_TRANSFER_URL", default="")
+OCPP_UPLOAD_MAX_BYTES = env.int("OCPP_UPLOAD_MAX_BYTES", default=100 * 1024 * 1024)
+OCPP_TASK_HOURS = env.float("OCPP_TASK_HOURS", default=24)
+OCPP_CERTIFICATE_SIGNER = env.str("OCPP_CERTIFICATE_SIGNER", default="ocpp_app.signers.DevelopmentCA")
 OCPP_STRICT = env.bool("OCPP_STRICT", default=False)
 OCPP_CLEAR_CACHE = env.bool("OCPP_CLEAR_CACHE", default=True)
 OCPP_QUIRKS = env.json("OCPP_QUIRKS", default=[])

@@ -1,5 +1,6 @@
 """The settings of this app, read from Django's settings with their defaults; nothing else reads them."""
 
+from datetime import timedelta
 from typing import Any, Literal
 
 from django.conf import settings
@@ -34,6 +35,11 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_EVENTS_KEEP_DAYS": 7,
     "OCPP_WEBHOOK_ALLOWED_NETWORKS": (),
     "OCPP_WEBSOCKET_URL": "ws://{host}:9000/ocpp",
+    "OCPP_STORAGE": "ocpp",
+    "OCPP_TRANSFER_URL": "",
+    "OCPP_UPLOAD_MAX_BYTES": 100 * 1024 * 1024,
+    "OCPP_TASK_HOURS": 24,
+    "OCPP_CERTIFICATE_SIGNER": "ocpp_app.signers.DevelopmentCA",
 }
 
 
@@ -157,6 +163,32 @@ def webhook_allowed_networks() -> tuple[str, ...]:
 def websocket_url(host: str) -> str:
     """Where charge points connect, without the identity; ``host`` takes the place of ``{host}``."""
     return str(read("OCPP_WEBSOCKET_URL")).replace("{host}", host).rstrip("/")
+
+
+def storage() -> str:
+    """The alias in STORAGES of the storage for firmware, diagnostics and the development CA: never a public one."""
+    return str(read("OCPP_STORAGE"))
+
+
+def transfer_url() -> str:
+    """How charge points reach ``ocpp_app.transfer.urls``, with a slash at its end; empty: they do not."""
+    url = str(read("OCPP_TRANSFER_URL") or "")
+    return url if not url or url.endswith("/") else f"{url}/"
+
+
+def upload_max_bytes() -> int:
+    """The size of the largest file that a charge point may upload, in bytes."""
+    return int(read("OCPP_UPLOAD_MAX_BYTES"))
+
+
+def task_time() -> timedelta:
+    """How long a firmware update, once it may begin, or an upload may take; so long its address is valid."""
+    return timedelta(hours=float(read("OCPP_TASK_HOURS")))
+
+
+def certificate_signer() -> str:
+    """The dotted path of the class that signs certificates for charge points; empty: nobody does."""
+    return str(read("OCPP_CERTIFICATE_SIGNER") or "")
 
 
 def call_timeout_s() -> float:

@@ -17,6 +17,12 @@ OCPPAppError
 ├── ProfileNotSendable      a charging profile does not fit what it is sent to
 ├── UpgradeUnderWay         a charge point is being given a new key or profile already
 ├── UpgradeNotNeeded        a charge point has this security profile already
+├── TransferNotPossible     a file cannot reach the charge point, or not from it
+├── FirmwareNotFitting      this firmware cannot be given to this charge point so
+├── CampaignEnded           a campaign cannot be changed so any more
+├── CertificateInvalid      this is no certificate
+├── SigningRequestRefused   a certificate signing request that must not be signed
+├── SignerUnavailable       the certificate authority does not answer; it is asked again
 ├── RelayUnavailable        the broker cannot be reached
 │   └── DeliveryUnknown         the broker went away while something was on its way to it
 └── DatabaseUnavailable     the database cannot be reached, or cannot write
@@ -115,6 +121,30 @@ class UpgradeUnderWay(OCPPAppError):
 
 class UpgradeNotNeeded(OCPPAppError):
     """The charge point connects with this security profile already."""
+
+
+class TransferNotPossible(OCPPAppError):
+    """A file cannot be handed to the charge point, or taken from it; the text says which setting or key to change."""
+
+
+class FirmwareNotFitting(OCPPAppError):
+    """The firmware is for another vendor, model or organisation, or is not signed although that was asked for."""
+
+
+class CampaignEnded(OCPPAppError):
+    """The campaign is over, or not in the state from which it can do that."""
+
+
+class CertificateInvalid(OCPPAppError):
+    """A text that is no PEM certificate."""
+
+
+class SigningRequestRefused(OCPPAppError):
+    """The request breaks a rule of the whitepaper, or the certificate authority refuses it: it is not asked again."""
+
+
+class SignerUnavailable(OCPPAppError):
+    """The certificate authority cannot be reached; the request waits and is tried again."""
 
 
 class RelayUnavailable(OCPPAppError):

@@ -21,4 +21,6 @@ firmware_status_changed = Signal()  # status
 diagnostics_status_changed = Signal()  # status
 security_event_seen = Signal()  # seen: what was kept out at the door
 security_event_notified = Signal()  # message: a SecurityEventNotification.req
+task_changed = Signal()  # task
+certificate_requested = Signal()  # certificate_request
 message_failed = Signal()  # failed_message

@@ -1,4 +1,4 @@
-"""What is done without a frame that asks for it: what time does to reservations and transactions, and what charge
+"""What is done without a frame that asks for it: what time does to reservations, transactions and tasks, and what charge
 points are to have; housekeeping calls it, one worker at a time."""
 
 from collections.abc import Callable
@@ -8,10 +8,26 @@ from functools import partial
 from django.db.models import Count, Exists, F, OuterRef, Sum
 from django.utils import timezone
 
-from ocpp_app import authorization_caches, charging_profile_rules, conf, local_list_rules, reservation_rules, signals
+from ocpp_app import (
+    authorization_caches,
+    charging_profile_rules,
+    conf,
+    local_list_rules,
+    reservation_rules,
+    signals,
+    task_rules,
+)
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
-from ocpp_app.models import Anomaly, AnomalyKind, ChargePoint, PowerSample, Transaction
+from ocpp_app.models import (
+    Anomaly,
+    AnomalyKind,
+    ChargePoint,
+    DiagnosticsTask,
+    FirmwareTask,
+    PowerSample,
+    Transaction,
+)
 from ocppj.v16 import ChargePointStatus
 
 AT_ONCE = 200
@@ -23,6 +39,14 @@ def expire_reservations() -> None:
     """End the reservations whose time is over, and those that were never sent."""
     while rows := reservation_rules.overdue(timezone.now(), AT_ONCE):
         _nothing, after = commit(partial(reservation_rules.expire, rows=rows))
+        after.run()
+
+
+def end_tasks() -> None:
+    """End the firmware updates and uploads of which nothing more will come, and those that came to their end unsaid."""
+    now = timezone.now()
+    while rows := [*task_rules.overdue(now, FirmwareTask), *task_rules.overdue(now, DiagnosticsTask)]:
+        _nothing, after = commit(partial(task_rules.end_overdue, rows=rows))
         after.run()
 
 

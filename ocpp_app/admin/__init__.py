@@ -4,7 +4,10 @@ from ocpp_app.admin.access import ApiTokenAdmin, MembershipAdmin
 from ocpp_app.admin.anomaly import AnomalyAdmin
 from ocpp_app.admin.authorization_cache import AuthorizationCacheAdmin, ToldTagAdmin
 from ocpp_app.admin.availability import ConnectorAvailabilityAdmin
+from ocpp_app.admin.campaign import CampaignTargetAdmin, FirmwareCampaignAdmin
+from ocpp_app.admin.certificate import CertificateRequestAdmin, InstalledCertificateAdmin
 from ocpp_app.admin.charge_point import ChargePointAdmin
+from ocpp_app.admin.charge_point_security_event import ChargePointSecurityEventAdmin
 from ocpp_app.admin.charging_profile import (
     ChargingProfileAdmin,
     ChargingProfilePeriodAdmin,
@@ -22,6 +25,7 @@ from ocpp_app.admin.configuration import (
 )
 from ocpp_app.admin.connector import ConnectorAdmin, StatusHistoryAdmin
 from ocpp_app.admin.event import EventAdmin, WebhookDeliveryAdmin, WebhookStreamAdmin, WebhookSubscriptionAdmin
+from ocpp_app.admin.firmware import FirmwareAdmin
 from ocpp_app.admin.housekeeping import LeaseAdmin
 from ocpp_app.admin.id_tag import IdTagAdmin
 from ocpp_app.admin.local_list import LocalListAdmin, LocalListEntryAdmin
@@ -35,6 +39,7 @@ from ocpp_app.admin.security import AuditEntryAdmin, SecurityEventAdmin, Securit
 from ocpp_app.admin.session import GatewayAdmin, SessionAdmin
 from ocpp_app.admin.site import ChargePointGroupAdmin, SiteAdmin
 from ocpp_app.admin.tariff import TariffAdmin, TariffWindowAdmin
+from ocpp_app.admin.tasks import DiagnosticsTaskAdmin, FirmwareTaskAdmin, TaskStatusAdmin
 from ocpp_app.admin.transaction import TransactionAdmin
 
 __all__ = [
@@ -42,8 +47,11 @@ __all__ = [
     "ApiTokenAdmin",
     "AuditEntryAdmin",
     "AuthorizationCacheAdmin",
+    "CampaignTargetAdmin",
+    "CertificateRequestAdmin",
     "ChargePointAdmin",
     "ChargePointGroupAdmin",
+    "ChargePointSecurityEventAdmin",
     "ChargingProfileAdmin",
     "ChargingProfilePeriodAdmin",
     "CommandAdmin",
@@ -53,11 +61,16 @@ __all__ = [
     "ConfigurationTemplateAdmin",
     "ConnectorAdmin",
     "ConnectorAvailabilityAdmin",
+    "DiagnosticsTaskAdmin",
     "EventAdmin",
     "FailedMessageAdmin",
+    "FirmwareAdmin",
+    "FirmwareCampaignAdmin",
+    "FirmwareTaskAdmin",
     "GatewayAdmin",
     "IdTagAdmin",
     "InquiryAdmin",
+    "InstalledCertificateAdmin",
     "LeaseAdmin",
     "LocalListAdmin",
     "LocalListEntryAdmin",
@@ -77,6 +90,7 @@ __all__ = [
     "StatusHistoryAdmin",
     "TariffAdmin",
     "TariffWindowAdmin",
+    "TaskStatusAdmin",
     "TemplateValueAdmin",
     "ToldTagAdmin",
     "TransactionAdmin",

@@ -14,6 +14,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db import models
+from django.template.defaultfilters import filesizeformat
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -111,6 +112,11 @@ def number(value: float | Decimal | None, unit: str, decimals: int | None = None
         return EMPTY
     text = number_format(value, decimals)
     return format_html('<span class="ocpp-number">{} {}</span>', text, unit)
+
+
+def byte_count(size: int | None) -> SafeString | str:
+    """A size in the unit that fits it."""
+    return EMPTY if size is None else format_html('<span class="ocpp-number">{}</span>', filesizeformat(size))
 
 
 def kilowatt_hours(energy_wh: float | None) -> SafeString | str:

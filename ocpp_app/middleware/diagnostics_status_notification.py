@@ -1,13 +1,13 @@
 """DiagnosticsStatusNotification.req (OCPP 1.6 §4.4, §6.17)."""
 
-from ocpp_app import signals
+from ocpp_app import signals, task_rules
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import ChargePoint
 from ocppj.v16 import DiagnosticsStatusNotificationResponse
 
 
 class DiagnosticsStatusNotificationMiddleware(OCPPMiddleware):
-    """Keeps the status of the last diagnostics upload."""
+    """Keeps the status, and lets the upload that is under way follow it: the message does not say which."""
 
     def handle(self, request: OCPPRequest) -> OCPPResponse:
         if request.is_current:
@@ -16,4 +16,5 @@ class DiagnosticsStatusNotificationMiddleware(OCPPMiddleware):
             request.batch.send(
                 signals.diagnostics_status_changed, ChargePoint, charge_point=charge_point, status=status
             )
+        task_rules.note_upload_status(request)
         return OCPPResponse(DiagnosticsStatusNotificationResponse())

@@ -3,6 +3,16 @@
 from ocpp_app.models.api_token import ApiToken
 from ocpp_app.models.authorization_cache import AuthorizationCache, ToldTag
 from ocpp_app.models.availability import Availability, AvailabilityState, ConnectorAvailability
+from ocpp_app.models.campaign import (
+    OPEN_CAMPAIGN_STATES,
+    CampaignState,
+    CampaignTarget,
+    FirmwareCampaign,
+    TargetState,
+    amount_of,
+    campaign_outcomes,
+)
+from ocpp_app.models.certificate import CertificateRequest, CertificateUse, InstalledCertificate, RequestState
 from ocpp_app.models.charge_point import (
     ChargePoint,
     Connector,
@@ -12,6 +22,7 @@ from ocpp_app.models.charge_point import (
     StatusHistory,
     UnknownIdTagPolicy,
 )
+from ocpp_app.models.charge_point_security_event import CRITICAL_EVENTS, ChargePointSecurityEvent
 from ocpp_app.models.charging_profile import (
     ChargingProfile,
     ChargingProfilePeriod,
@@ -35,6 +46,8 @@ from ocpp_app.models.configuration import (
     name_of,
 )
 from ocpp_app.models.event import DeliveryState, Event, WebhookDelivery, WebhookStream, WebhookSubscription
+from ocpp_app.models.files import private_files
+from ocpp_app.models.firmware import Firmware
 from ocpp_app.models.housekeeping import Lease
 from ocpp_app.models.id_tag import ANONYMOUS, IdTag, key_of
 from ocpp_app.models.local_list import ListSelection, ListState, LocalList, LocalListEntry
@@ -50,12 +63,23 @@ from ocpp_app.models.session import Gateway, Session
 from ocpp_app.models.sign_in import SignIn
 from ocpp_app.models.site import ChargePointGroup, Site
 from ocpp_app.models.tariff import Tariff, TariffWindow
+from ocpp_app.models.task import (
+    OPEN_TASK_STATES,
+    DiagnosticsKind,
+    DiagnosticsTask,
+    FirmwareTask,
+    TaskState,
+    TaskStatus,
+)
 from ocpp_app.models.transaction import Anomaly, AnomalyKind, ClosedBy, Transaction
 
 __all__ = [
     "ALIVE_STATES",
     "ANONYMOUS",
+    "CRITICAL_EVENTS",
+    "OPEN_CAMPAIGN_STATES",
     "OPEN_RESERVATION_STATES",
+    "OPEN_TASK_STATES",
     "TRANSITIONS",
     "UPGRADING",
     "Anomaly",
@@ -66,8 +90,13 @@ __all__ = [
     "AuthorizationCache",
     "Availability",
     "AvailabilityState",
+    "CampaignState",
+    "CampaignTarget",
+    "CertificateRequest",
+    "CertificateUse",
     "ChargePoint",
     "ChargePointGroup",
+    "ChargePointSecurityEvent",
     "ChargingProfile",
     "ChargingProfilePeriod",
     "ClosedBy",
@@ -80,13 +109,19 @@ __all__ = [
     "Connector",
     "ConnectorAvailability",
     "DeliveryState",
+    "DiagnosticsKind",
+    "DiagnosticsTask",
     "Direction",
     "Event",
     "FailedMessage",
+    "Firmware",
+    "FirmwareCampaign",
+    "FirmwareTask",
     "Gateway",
     "IdTag",
     "Inquiry",
     "InstallationState",
+    "InstalledCertificate",
     "Lease",
     "ListSelection",
     "ListState",
@@ -105,6 +140,7 @@ __all__ = [
     "RateUnit",
     "Recurrency",
     "RegistrationStatus",
+    "RequestState",
     "Reservation",
     "ReservationState",
     "Role",
@@ -117,8 +153,11 @@ __all__ = [
     "SignIn",
     "Site",
     "StatusHistory",
+    "TargetState",
     "Tariff",
     "TariffWindow",
+    "TaskState",
+    "TaskStatus",
     "TemplateValue",
     "ToldTag",
     "Transaction",
@@ -128,7 +167,10 @@ __all__ = [
     "WebhookDelivery",
     "WebhookStream",
     "WebhookSubscription",
+    "amount_of",
+    "campaign_outcomes",
     "key_of",
     "name_of",
     "outcomes_of",
+    "private_files",
 ]

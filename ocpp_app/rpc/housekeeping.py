@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from ocpp_app import conf, first_contact, leases, logins, sessions, upgrades, upkeep
+from ocpp_app import certificate_signing, conf, first_contact, leases, logins, sessions, upgrades, upkeep
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
 from ocpp_app.models import Gateway, Session
@@ -88,6 +88,7 @@ class Housekeeping:
             self._add(items, give_up_overdue_commands())
             upkeep.expire_reservations()
             upgrades.review()
+            upkeep.end_tasks()
         if now >= self._wanted_due:
             self._wanted_due = now + WANTED_EVERY_S
             upkeep.keep_lists_and_caches()
@@ -98,6 +99,7 @@ class Housekeeping:
             logins.forget_old()
             upkeep.note_power()
         first_contact.review()
+        certificate_signing.sign_in_background()
         self._add(items, dispatch_queued_commands())
         self._add(items, send_again())
         return items

@@ -12,6 +12,7 @@ from django.db import connection
 from ocpp_app import append_only
 from ocpp_app.events.subscriptions import known
 from ocpp_app.models import ChargePoint, IdTag
+from ocpp_app.models import private_files as storage
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire
 
 Connect = Callable[..., Wire]
@@ -74,6 +75,14 @@ def connect(gateway: GatewayEnd) -> Connect:
 def wire(connect: Connect) -> Wire:
     """The websocket of the accepted charge point CP001."""
     return connect()
+
+
+@pytest.fixture
+def private_files(settings: Any, tmp_path: Path) -> Any:
+    """An empty storage for firmware, diagnostics and the development CA."""
+    options = {**settings.STORAGES["ocpp"]["OPTIONS"], "location": tmp_path / "files"}
+    settings.STORAGES = {**settings.STORAGES, "ocpp": {**settings.STORAGES["ocpp"], "OPTIONS": options}}
+    return storage
 
 
 @pytest.fixture

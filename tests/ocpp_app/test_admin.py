@@ -14,6 +14,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
 from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -28,8 +29,12 @@ from ocpp_app.models import (
     ApiToken,
     AuditEntry,
     AvailabilityState,
+    CampaignTarget,
+    CertificateRequest,
+    CertificateUse,
     ChargePoint,
     ChargePointGroup,
+    ChargePointSecurityEvent,
     ChargingProfile,
     ChargingProfilePeriod,
     ClosedBy,
@@ -41,11 +46,16 @@ from ocpp_app.models import (
     Connector,
     ConnectorAvailability,
     DeliveryState,
+    DiagnosticsTask,
     Direction,
     Event,
     FailedMessage,
+    Firmware,
+    FirmwareCampaign,
+    FirmwareTask,
     Gateway,
     IdTag,
+    InstalledCertificate,
     Lease,
     LocalList,
     Membership,
@@ -56,6 +66,7 @@ from ocpp_app.models import (
     ProfileAssignment,
     QuirkNote,
     RegistrationStatus,
+    RequestState,
     Reservation,
     SecurityEvent,
     SecurityEventKind,
@@ -66,6 +77,8 @@ from ocpp_app.models import (
     StatusHistory,
     Tariff,
     TariffWindow,
+    TaskState,
+    TaskStatus,
     TemplateValue,
     Transaction,
     UpgradeState,
@@ -81,6 +94,7 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2025, 3, 4, 12, 30, 45, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
 EDITABLE = {
+    Firmware,
     Organisation,
     Site,
     ChargePointGroup,
@@ -294,6 +308,57 @@ def make_delivery(charge_point: ChargePoint, name: str) -> WebhookDelivery:
     )
 
 
+def make_tasks(charge_point: ChargePoint, command: Command) -> None:
+    """A firmware update of a campaign, diagnostics, certificates and a security event, all of them called a script."""
+    firmware = Firmware.objects.create(
+        version=f"{SCRIPT}{charge_point.pk}",
+        vendor=SCRIPT,
+        model=SCRIPT,
+        file="firmware/x.bin",
+        file_name="x.bin",
+        size=1,
+        sha256="0" * 64,
+    )
+    asked: dict[str, Any] = {
+        "charge_point": charge_point,
+        "command": command,
+        "status": SCRIPT,
+        "status_at": NOW,
+        "detail": SCRIPT,
+        "location": SCRIPT,
+        "expires_at": NOW,
+        "created_at": NOW,
+    }
+    update = FirmwareTask.objects.create(firmware=firmware, retrieve_at=NOW, state=TaskState.RUNNING, **asked)
+    FirmwareTask.objects.create(retrieve_at=NOW, **asked)
+    upload = DiagnosticsTask.objects.create(kind="SecurityLog", file_name=SCRIPT, size=1, **asked)
+    upload.file.save("uploads/1", ContentFile(SCRIPT))
+    told = {"charge_point": charge_point, "action": SCRIPT, "status": SCRIPT, "received_at": NOW}
+    TaskStatus.objects.create(firmware_task=update, **told)
+    TaskStatus.objects.create(diagnostics_task=upload, **told)
+    campaign = FirmwareCampaign.objects.create(name=SCRIPT, firmware=firmware, detail=SCRIPT, created_at=NOW)
+    CampaignTarget.objects.create(
+        campaign=campaign, charge_point=charge_point, wave=1, task=update, detail=SCRIPT, started_at=NOW
+    )
+    InstalledCertificate.objects.create(
+        charge_point=charge_point,
+        use=CertificateUse.MANUFACTURER_ROOT,
+        hash_algorithm="SHA256",
+        issuer_name_hash=SCRIPT,
+        issuer_key_hash=SCRIPT,
+        serial_number=SCRIPT,
+        subject=SCRIPT,
+        pem=SCRIPT,
+        seen_at=NOW,
+    )
+    CertificateRequest.objects.create(
+        charge_point=charge_point, csr=SCRIPT, subject=SCRIPT, state=RequestState.REFUSED, detail=SCRIPT, created_at=NOW
+    )
+    ChargePointSecurityEvent.objects.create(
+        charge_point=charge_point, type=SCRIPT, tech_info=SCRIPT, timestamp=NOW, received_at=NOW
+    )
+
+
 @pytest.fixture
 def charge_point() -> ChargePoint:
     """A charge point that calls itself a script, with one row at least of everything that belongs to it."""
@@ -351,6 +416,7 @@ def charge_point() -> ChargePoint:
     make_configuration(charge_point)
     ConfigurationTemplate.objects.create(name="Other").values.create(key="A", value="B")
     make_list_and_profiles(charge_point, command, SCRIPT, NOW)
+    make_tasks(charge_point, command)
     user = get_user_model().objects.create_user("operator")
     Membership.objects.create(user=user, organisation=charge_point.organisation)
     ApiToken.issue(organisation=charge_point.organisation, name=SCRIPT, last_used_at=NOW)
@@ -373,7 +439,7 @@ def charge_point() -> ChargePoint:
 
 
 @pytest.fixture(autouse=True)
-def _plain_and_quick(settings: Any) -> None:
+def _plain_and_quick(settings: Any, private_files: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -865,6 +931,7 @@ def make_everything(number: int) -> None:
         created_at=NOW,
     )
     make_list_and_profiles(charge_point, command, f"L{number}", NOW)
+    make_tasks(charge_point, command)
     FailedMessage.objects.create(charge_point=charge_point, action="A", raw="[]", received_at=NOW, error="E")
     QuirkNote.objects.create(charge_point=charge_point, code="NullField", action="A", first_at=NOW, last_at=NOW)
     Organisation.objects.create(name=f"O{number}", slug=f"o{number}")

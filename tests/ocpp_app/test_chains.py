@@ -19,7 +19,9 @@ from ocpp_app.middleware import (
 from ocpp_app.models import Command, CommandState, Transaction
 from ocppj.errors import ErrorCode
 from ocppj.frames import MessageType
+from ocppj.protocol import Sender
 from ocppj.v16 import (
+    PROTOCOL,
     Action,
     AuthorizationStatus,
     IdTagInfo,
@@ -185,8 +187,9 @@ def test_an_empty_chain_is_not_supported(settings: Any, wire: Wire) -> None:
     assert error(wire.call('[2,"1","Heartbeat",{}]')) == "NotSupported"
 
 
-def test_an_action_nobody_handles_is_not_supported(wire: Wire) -> None:
-    assert error(wire.call('[2,"1","SignCertificate",{"csr":"x"}]')) == "NotSupported"
+def test_every_action_that_a_charge_point_sends_has_a_chain() -> None:
+    sent = {spec.action for spec in PROTOCOL.actions.values() if spec.sender is not Sender.central_system}
+    assert {action for action in sent if (action, MessageType.call) not in chains.DEFAULT_CHAINS} == set()
 
 
 def test_a_chain_without_an_answer_is_our_fault(settings: Any, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,20 @@
+"""LogStatusNotification.req (security whitepaper N01, §5.13)."""
+
+from ocpp_app import signals, task_rules
+from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
+from ocpp_app.models import ChargePoint
+from ocppj.v16 import LogStatusNotificationResponse
+
+
+class LogStatusNotificationMiddleware(OCPPMiddleware):
+    """Keeps the status, and lets the upload with its requestId follow it."""
+
+    def handle(self, request: OCPPRequest) -> OCPPResponse:
+        if request.is_current:
+            charge_point, status = request.charge_point, str(request.message.status)
+            request.batch.change(charge_point, diagnostics_status=status)
+            request.batch.send(
+                signals.diagnostics_status_changed, ChargePoint, charge_point=charge_point, status=status
+            )
+        task_rules.note_upload_status(request)
+        return OCPPResponse(LogStatusNotificationResponse())
