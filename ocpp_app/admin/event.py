@@ -11,7 +11,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ocpp_app import audit
 from ocpp_app.admin.base import Admin, EvidenceAdmin
 from ocpp_app.admin.display import BAD, BUSY, EMPTY, GOOD, IDLE, WARNING, badge, elapsed, link, pretty
 from ocpp_app.admin.filters import FewRelatedFilter, known_values, linked, yes_no
@@ -159,7 +158,6 @@ class WebhookSubscriptionAdmin(Admin):
         _tell_replayed(self, request, replay(given_up))
 
     def _tell_secret(self, request: HttpRequest, obj: WebhookSubscription, secret: str) -> None:
-        audit.record("webhook secret made", actor=request.user, subject=obj.name, organisation_id=obj.organisation_id)
         said = _("The secret of %(name)s is %(secret)s. Copy it now: nobody can read it afterwards.")
         self.message_user(request, said % {"name": obj.name, "secret": secret}, messages.WARNING)
 

@@ -240,28 +240,30 @@ class ChargePointCommands(OfChargePoint):
         except PayloadError as error:
             raise invalid(error) from error
         except CommandError as error:
-            raise self._problem(error) from error
+            extra = {} if error.command is None else {"command": self.get_serializer(error.command).data}
+            raise problem_of(error, **extra) from error
         command = self.get_queryset().get(charge_point=charge_point, idempotency_key=key)
         code = status.HTTP_200_OK if values["wait"] else status.HTTP_202_ACCEPTED
         return Response(self.get_serializer(command).data, status=code)
 
-    def _problem(self, error: CommandError) -> Problem:
-        extra = {} if error.command is None else {"command": self.get_serializer(error.command).data}
-        match error:
-            case ChargePointOffline():
-                return Offline(str(error))
-            case IdempotencyKeyReused():
-                return KeyOfAnother(str(error), **extra)
-            case CommandFailed():
-                said: dict[str, Any] = {
-                    "error_code": error.code,
-                    "error_description": error.description,
-                    "error_details": error.details,
-                }
-                return AnsweredWithError(str(error), **said, **extra)
-            case CommandTimedOut() | CommandNotDelivered():
-                return NotAnswered(str(error), **extra)
-        return Conflict(str(error), **extra)
+
+def problem_of(error: CommandError, **extra: Any) -> Problem:
+    """What whoever asked for a command is told when it did not get its answer; ``extra`` says how it stands."""
+    match error:
+        case ChargePointOffline():
+            return Offline(str(error))
+        case IdempotencyKeyReused():
+            return KeyOfAnother(str(error), **extra)
+        case CommandFailed():
+            said: dict[str, Any] = {
+                "error_code": error.code,
+                "error_description": error.description,
+                "error_details": error.details,
+            }
+            return AnsweredWithError(str(error), **said, **extra)
+        case CommandTimedOut() | CommandNotDelivered():
+            return NotAnswered(str(error), **extra)
+    return Conflict(str(error), **extra)
 
 
 def caller_of(request: Request) -> str:

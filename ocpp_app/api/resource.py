@@ -94,6 +94,8 @@ class Resource(viewsets.GenericViewSet):
     bodies: dict[str, Any] = {}
     answers: dict[str, Any] = {}
     headers_taken: dict[str, dict[str, str]] = {}
+    examples: dict[str, Any] = {}
+    """A body for each action, for the schema."""
     key = "<int:pk>"
     """How a row is named in an address."""
 

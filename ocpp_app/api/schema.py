@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from ocppj.documentation import json_schema
 from ocppj.protocol import ActionSpec, Sender
@@ -47,6 +47,10 @@ class ApiSchema(AutoSchema):
         if self.view.gives is not None:
             return self.view.gives
         return self.view.answers.get(self.view.action) or super().get_response_serializers()
+
+    def get_examples(self) -> list[OpenApiExample]:
+        body = self.view.examples.get(self.view.action)
+        return [] if body is None else [OpenApiExample("Such as", body, request_only=True)]
 
     @property
     def _is_special(self) -> bool:

@@ -29,10 +29,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ScopeEnum": "ocpp_app.models.Scope",
         "RoleEnum": "ocpp_app.models.Role",
         "DirectionEnum": "ocpp_app.models.Direction",
+        "DeliveryStateEnum": "ocpp_app.models.DeliveryState",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ocpp_app.api.schema.add_problems",
+        "ocpp_app.api.webhooks.add_webhooks",
         "ocpp_app.api.schema.add_ocpp_messages",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",

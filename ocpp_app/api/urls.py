@@ -10,7 +10,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ocpp_app.api import charge_points, command_batches, commands, id_tags, messages, problems, tariffs, transactions
+from ocpp_app.api import (
+    charge_points,
+    command_batches,
+    commands,
+    events,
+    id_tags,
+    messages,
+    problems,
+    reports,
+    reservations,
+    tariffs,
+    transactions,
+)
 from ocpp_app.api.resource import Resource
 
 app_name = "ocpp-api"
@@ -81,6 +93,11 @@ resources: list[URLPattern] = [
     *resource("id-tags", id_tags.IdTags),
     *resource("tariffs", tariffs.Tariffs),
     *resource("messages", messages.Messages),
+    *resource("reservations", reservations.Reservations),
+    path("reports/", reports.Reports.as_view({"get": "make"}), name="reports"),
+    *resource("events", events.Events),
+    *resource("webhooks", events.Webhooks),
+    *resource("webhook-deliveries", events.WebhookDeliveries),
 ]
 
 urlpatterns = [

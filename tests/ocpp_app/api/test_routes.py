@@ -38,8 +38,9 @@ def address(route: URLPattern, tenant: Tenant) -> str:
     where = where.replace("<uuid:batch>", str(tenant.organisation.command_batches.first().pk))  # type: ignore[union-attr]
     if "<" in where:
         model = view_of(route).model
-        key = next(row.pk for row in model._default_manager.all() if organisation_id_of(row) == tenant.organisation.pk)
-        where = where.replace("<int:pk>", str(key)).replace("<uuid:pk>", str(key))
+        row = next(row for row in model._default_manager.all() if organisation_id_of(row) == tenant.organisation.pk)
+        where = where.replace("<int:pk>", str(row.pk)).replace("<uuid:pk>", str(row.pk))
+        where = where.replace("<uuid:uid>", str(getattr(row, "uid", "")))
     assert "<" not in where
     if query := MUST_BE_NARROWED.get(route.name or ""):
         where += "?" + query.format(transaction=tenant.transaction.pk)

@@ -18,17 +18,22 @@ from ocpp_app.models import (
     Command,
     CommandBatch,
     Connector,
+    DeliveryState,
     Direction,
+    Event,
     IdTag,
     Message,
     MeterValue,
     Organisation,
     QuirkNote,
+    Reservation,
     Scope,
     Session,
     Site,
     Tariff,
     Transaction,
+    WebhookDelivery,
+    WebhookSubscription,
 )
 
 NOW = datetime(2025, 3, 4, 12, 30, 45, tzinfo=UTC)
@@ -117,7 +122,40 @@ def make_charge_point(organisation: Organisation, identity: str, **values: Any) 
     soft: dict[str, Any] = {"action": "Reset", "payload": {"type": "Soft"}, "created_at": NOW}
     batch = CommandBatch.objects.create(organisation=organisation, size=1, **soft)
     Command.objects.create(charge_point=charge_point, batch=batch, timeout_s=30, **soft)
+    make_reservation(charge_point)
+    make_event(charge_point)
     return charge_point
+
+
+def make_event(charge_point: ChargePoint) -> Event:
+    """An event, and a webhook to which it could not be delivered (an address for documentation: nobody is there)."""
+    subscription, _made = WebhookSubscription.objects.get_or_create(
+        organisation=charge_point.organisation,
+        name="billing",
+        defaults={"url": "https://192.0.2.1/", "events": ["*"], "secret_salt": "00"},
+    )
+    event = Event.objects.create(
+        organisation=charge_point.organisation,
+        charge_point=charge_point,
+        type="firmware.status",
+        sequence=1,
+        at=NOW,
+        data='{"status":"Installed"}',
+    )
+    WebhookDelivery.objects.create(subscription=subscription, event=event, state=DeliveryState.GIVEN_UP, attempts=3)
+    return event
+
+
+def make_reservation(charge_point: ChargePoint) -> Reservation:
+    return Reservation.objects.create(
+        organisation=charge_point.organisation,
+        charge_point=charge_point,
+        connector=charge_point.connectors.get(number=1),
+        id_tag="TAG1",
+        expires_at=NOW,
+        status_at=NOW,
+        created_at=NOW,
+    )
 
 
 def make_transaction(charge_point: ChargePoint, meter_values: int = 3, **values: Any) -> Transaction:

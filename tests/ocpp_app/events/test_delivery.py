@@ -2,7 +2,6 @@
 
 import json
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,57 +27,11 @@ from ocpp_app.models import (
     WebhookSubscription,
 )
 from ocpp_app.signals import diagnostics_status_changed, firmware_status_changed
-from scripts.services.state import choose_port
-from tests.e2e.processes import Process, environment, wait_until
+from tests.e2e.processes import wait_until
 from tests.ocpp_app.conftest import commits
+from tests.ocpp_app.events.receiving import Receiver
 
 pytestmark = commits
-
-RECEIVER = Path(__file__).with_name("receiver.py")
-
-
-class Receiver:
-    """The receiver's process, and what it has got."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = choose_port()
-        self.url = f"http://127.0.0.1:{self.port}/hook?key=1"
-        self._folder = folder
-        self._file = folder / "received"
-        self._process: Process | None = None
-
-    def start(self, status: int = 200) -> "Receiver":
-        command = [sys.executable, str(RECEIVER), str(self.port), str(self._file), str(status)]
-        self._process = Process("receiver", command, environment(), self._folder).start()
-        wait_until(self._listens, "the receiver listens")
-        return self
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-
-    def end(self) -> None:
-        if self._process is not None:
-            self._process.end()
-
-    @property
-    def got(self) -> list[dict[str, Any]]:
-        if not self._file.exists():
-            return []
-        return [json.loads(line) for line in self._file.read_text().splitlines() if line.endswith("}")]
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(one["body"]) for one in self.got]
-
-    def statuses(self, charge_point: str) -> list[str]:
-        """What it heard of a charge point, each event once."""
-        seen = {event["id"]: event["data"]["status"] for event in self.events if event["charge_point"] == charge_point}
-        return list(seen.values())
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @pytest.fixture
@@ -324,9 +277,11 @@ def test_answer_that_trickles_is_cut_off(settings: Any) -> None:
         thread.start()
         client, _address = server.accept()
         client.sendall(b"HTTP/1.1 2")
-        wait_until(lambda: poster.began_at is not None, "it waits for the rest")
-        poster.abort()
-        thread.join(5)
+
+        def is_cut_off() -> bool:
+            poster.abort()
+            return not thread.is_alive()
+
+        wait_until(is_cut_off, "it is cut off", timeout_s=5)
         client.close()
-    assert not thread.is_alive()
     assert answers[0].status_code is None
