@@ -1,5 +1,5 @@
-"""What is done without a frame that asks for it: what time does to reservations, transactions and tasks, and what charge
-points are to have; housekeeping calls it, one worker at a time."""
+"""What is done without a frame that asks for it: what time does to reservations, transactions and tasks, and what
+charge points are to have; housekeeping calls it, one worker at a time."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
