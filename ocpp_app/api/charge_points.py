@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from ocpp_app import security
 from ocpp_app.access import visible
 from ocpp_app.api.authentication import user_of
+from ocpp_app.api.configuration_actions import ConfigurationActions
 from ocpp_app.api.fields import ConfinedKey, OwnedSerializer
 from ocpp_app.api.filters import Filters
 from ocpp_app.api.problems import Conflict
@@ -190,7 +191,7 @@ class ChargePointFilters(Filters):
         return rows.filter(**values).distinct() if "connectors__status" in values else rows.filter(**values)
 
 
-class ChargePoints(Listed, Shown, Created, Deleted):
+class ChargePoints(ConfigurationActions, Listed, Shown, Created, Deleted):
     """Charge points; one that has never been seen can be registered beforehand."""
 
     model = ChargePoint
@@ -202,7 +203,12 @@ class ChargePoints(Listed, Shown, Created, Deleted):
     orderings = ("identity", "name", "vendor", "model", "registration_status", "created_at")
     ordering = ("identity",)
     etag_fields = ("identity", *ADMINISTRATION, "registration_status", "authorization_key", *TREATMENT)
-    action_scopes = {"approve": Scope.OPERATE, "reject": Scope.OPERATE}
+    action_scopes = {
+        "approve": Scope.OPERATE,
+        "reject": Scope.OPERATE,
+        "read_configuration": Scope.OPERATE,
+        "apply_configuration": Scope.OPERATE,
+    }
 
     def rows(self) -> QuerySet:
         active = Prefetch(

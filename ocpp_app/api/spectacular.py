@@ -30,6 +30,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RoleEnum": "ocpp_app.models.Role",
         "DirectionEnum": "ocpp_app.models.Direction",
         "DeliveryStateEnum": "ocpp_app.models.DeliveryState",
+        "WantedStateEnum": "ocpp_app.models.WantedState",
+        "AvailabilityEnum": "ocpp_app.models.Availability",
+        "AvailabilityStateEnum": "ocpp_app.models.AvailabilityState",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -14,6 +14,7 @@ from ocpp_app.api import (
     charge_points,
     command_batches,
     commands,
+    configuration,
     events,
     id_tags,
     messages,
@@ -50,7 +51,8 @@ def _route(where: str, view: type[Resource], methods: dict[str, str], name: str)
 
 def part(where: str, view: type[Resource]) -> URLPattern:
     """A collection inside one of another resource."""
-    actions: Any = {method: action for method, action in COLLECTION.items() if hasattr(view, action)}
+    methods = {**COLLECTION, "patch": "partial_update"}
+    actions: Any = {method: action for method, action in methods.items() if hasattr(view, action)}
     return path(f"{where}/", view.as_view(actions), name=where.rsplit("/", 1)[1])
 
 
@@ -82,9 +84,13 @@ resources: list[URLPattern] = [
     part(f"{CHARGE_POINT}/quirk-notes", charge_points.QuirkNotes),
     part(f"{CHARGE_POINT}/anomalies", charge_points.ChargePointAnomalies),
     part(f"{CHARGE_POINT}/commands", commands.ChargePointCommands),
+    part(f"{CHARGE_POINT}/configuration", configuration.ChargePointConfiguration),
+    part(f"{CHARGE_POINT}/availability", configuration.ChargePointAvailability),
     *resource("commands", commands.Commands),
     *resource("command-batches", command_batches.CommandBatches),
     part("command-batches/<uuid:batch>/commands", command_batches.BatchCommands),
+    *resource("configuration-keys", configuration.ConfigurationKeys),
+    *resource("configuration-templates", configuration.ConfigurationTemplates),
     *resource("sites", charge_points.Sites),
     *resource("groups", charge_points.Groups),
     *resource("transactions", transactions.Transactions),

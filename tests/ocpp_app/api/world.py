@@ -9,6 +9,7 @@ from typing import Any
 from django.test import Client
 
 from backend import urls, wsgi
+from ocpp_app.configuration import set_availability
 from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
@@ -17,6 +18,8 @@ from ocpp_app.models import (
     ChargePointGroup,
     Command,
     CommandBatch,
+    ConfigurationKey,
+    ConfigurationTemplate,
     Connector,
     DeliveryState,
     Direction,
@@ -93,6 +96,8 @@ def make_tenant(slug: str) -> Tenant:
     group = ChargePointGroup.objects.create(organisation=organisation, name="Fast")
     tariff = Tariff.objects.create(organisation=organisation, name="Day", currency="EUR", price_per_kwh="0.39")
     tariff.windows.create(name="night", starts_at="22:00", ends_at="06:00", price_per_kwh="0.29")
+    template = ConfigurationTemplate.objects.create(organisation=organisation, name="Other models", model="none")
+    template.values.create(key="HeartbeatInterval", value="60")
     id_tag = IdTag.objects.create(organisation=organisation, id_tag="TAG1")
     charge_point = make_charge_point(organisation, f"{slug}-1", site=site)
     transaction = make_transaction(charge_point)
@@ -124,6 +129,10 @@ def make_charge_point(organisation: Organisation, identity: str, **values: Any) 
     Command.objects.create(charge_point=charge_point, batch=batch, timeout_s=30, **soft)
     make_reservation(charge_point)
     make_event(charge_point)
+    ConfigurationKey.objects.create(
+        charge_point=charge_point, key="HeartbeatInterval", name="heartbeatinterval", value="60", is_known=True
+    )
+    set_availability(charge_point, 1, operative=False)
     return charge_point
 
 
