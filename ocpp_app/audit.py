@@ -70,6 +70,11 @@ def record(action: str, **about: Any) -> None:
     entry(action, **about).save(force_insert=True)
 
 
+def name_of_visitor(request: HttpRequest) -> str:
+    """Who has sent a request, as the log has it; empty for somebody who has not signed in."""
+    return _named(_acting(request))[0]
+
+
 def record_command(command: Command, what: str = "sent") -> None:
     """Write down that somebody has issued a command, or taken it back; nothing for those that the system makes."""
     _record_sent(command, what, command.charge_point.identity, "", charge_point=command.charge_point)

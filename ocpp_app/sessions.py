@@ -104,7 +104,7 @@ class Sessions:
     def _connect_again(self, request: envelope.Connect, session: Session) -> envelope.ConnectReply:
         """The answer to a connect that was published again; a session that has ended meanwhile stays closed."""
         charge_point = self.batch.charge_points.get(request.identity)
-        if session.ended_at is not None or charge_point is None:
+        if session.ended_at is not None or charge_point is None or session.charge_point_id != charge_point.pk:
             return envelope.ConnectReply(request.relay_id, False, 503, "This connection has ended already.")
         return envelope.ConnectReply(request.relay_id, True, settings=_settings_of(charge_point))
 
@@ -189,6 +189,8 @@ class Sessions:
         if charge_point is None:
             return
         session = self._sessions.get(request.session)
+        if session is not None and session.charge_point_id != charge_point.pk:
+            return  # another charge point's
         ended_at = clock.from_epoch(request.at)
         if session is None:
             # Its connect may still be on its way (published again after the gateway gave up): it finds this and is

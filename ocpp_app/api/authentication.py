@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from ocpp_app.access import Access, access_of_token, access_of_user
 from ocpp_app.models import ApiToken
 from ocpp_app.models.api_token import digest_of
+from ocpp_app.trespass import note_wrong_token
 
 KEYWORD = "Bearer"
 USED_AT_LEAST_EVERY = timedelta(minutes=1)
@@ -26,9 +27,13 @@ class TokenAuthentication(BaseAuthentication):
         words = get_authorization_header(request).split()
         if not words or words[0].lower() != KEYWORD.lower().encode():
             return None
-        if len(words) != 2:
-            raise AuthenticationFailed("Write the header as: Authorization: Bearer <token>.")
-        token = _find(words[1].decode("latin-1"))
+        try:
+            if len(words) != 2:
+                raise AuthenticationFailed("Write the header as: Authorization: Bearer <token>.")
+            token = _find(words[1].decode("latin-1"))
+        except AuthenticationFailed:
+            note_wrong_token(request._request)
+            raise
         return token.user or AnonymousUser(), token
 
     def authenticate_header(self, request: Request) -> str:

@@ -263,6 +263,7 @@ def charge_point_of(view: Resource) -> ChargePoint:
         row = visible(ChargePoint.objects.all(), view.access).filter(identity=identity).first()
         if row is not None:
             return row
+        view.missed = ChargePoint.objects.filter(identity=identity)
     raise Http404
 
 

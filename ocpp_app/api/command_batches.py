@@ -233,5 +233,6 @@ class BatchCommands(Listed):
         of_batch = queryset.filter(batch=self.kwargs["batch"])
         batches = visible(CommandBatch.objects.all(), self.access)
         if not batches.filter(pk=self.kwargs["batch"]).exists() and not of_batch.exists():
+            self.missed = CommandBatch.objects.filter(pk=self.kwargs["batch"])
             raise Http404
         return super().filter_queryset(of_batch)

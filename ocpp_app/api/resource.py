@@ -23,6 +23,7 @@ from ocpp_app.api.parsers import StorableJSONParser
 from ocpp_app.api.schema import ApiSchema
 from ocpp_app.api.throttling import Throttle
 from ocpp_app.models import Scope
+from ocpp_app.trespass import note_if_foreign
 
 VERBS = {
     "GET": "view",
@@ -96,6 +97,8 @@ class Resource(viewsets.GenericViewSet):
     headers_taken: dict[str, dict[str, str]] = {}
     examples: dict[str, Any] = {}
     """A body for each action, for the schema."""
+    missed: QuerySet[Any] | None = None
+    """The rows of anybody that the present request asks for and does not see."""
     key = "<int:pk>"
     """How a row is named in an address."""
 
@@ -153,9 +156,16 @@ class Resource(viewsets.GenericViewSet):
             raise Http404
         row = rows.filter(**{self.lookup_field: value}).first()
         if row is None:
+            self.missed = self.model._default_manager.filter(**{self.lookup_field: value})
             raise Http404
         self.check_object_permissions(self.request, row)
         return row
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Outside of the transaction that it has ended: what was asked for and not shown may be somebody else's."""
+        if isinstance(exc, Http404) and self.missed is not None:
+            note_if_foreign(self.request._request, self.missed)
+        return super().handle_exception(exc)
 
     def get_exception_handler(self) -> Callable[..., Response]:
         return problems.handle

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from ocpp_app.access import Access, access_of_user, organisation_id_of, visible
 from ocpp_app.console import pages, state
 from ocpp_app.models import ChargePoint, RegistrationStatus, Scope
+from ocpp_app.trespass import note_if_foreign
 
 ZONE_COOKIE = "console_zone"
 """Where console.js leaves the name of the browser's time zone."""
@@ -88,6 +89,7 @@ def find(request: Any, rows: QuerySet[Row], scope: Scope = Scope.READ, **key: An
     """The row, if the visitor may see it (404) and do with it what asks for ``scope`` (403)."""
     row = visible(rows, request.access).filter(**key).order_by("pk").first()
     if row is None:
+        note_if_foreign(request, rows.filter(**key))
         raise Http404
     if scope is not Scope.READ:
         require(request, scope, row)

@@ -84,6 +84,8 @@ class SecurityEventKind(models.TextChoices):
     FRAME_SIZE = "frame_size", _("too large a frame")
     INBOUND_QUEUE = "inbound_queue", _("too many CALLs wait for their turn")
     LOGIN_THROTTLED = "login_throttled", _("too many failed logins")
+    WRONG_TOKEN = "wrong_token", _("API token that is none")
+    FOREIGN_ROW = "foreign_row", _("row of another organisation asked for")
 
 
 class SecurityEvent(models.Model):

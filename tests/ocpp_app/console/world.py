@@ -146,7 +146,7 @@ def key_of(pattern: URLPattern, tenant: Tenant) -> dict[str, Any]:
         "pk": known.get(route.split("/")[0]),
         "name": "unlock",
         "action": "Reset",
-        "reservation": charge_point.reservations.get().pk,
+        "reservation": charge_point.reservations.latest("pk").pk,
     }
     return {name: values[name] for name in pattern.pattern.converters}
 
