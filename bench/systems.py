@@ -119,6 +119,7 @@ class CentralSystem(WebsocketSystem):
             "DATABASE_URL": database_url,
             "DATA_DIR": str(self.folder),
             "PYTHONUNBUFFERED": "1",
+            "OCPP_FIRST_CONTACT": "off",  # questions of our own would be among the load in its first minute
             "WSGATE_MAX_CONNECTIONS_PER_ADDRESS": "1000000",  # all charge points of a load generator have one address
             **more,
         }

@@ -40,6 +40,8 @@ SOURCE = "first contact"
 SOURCES = (SOURCE, configuration_rules.SOURCE, availability_rules.SOURCE)
 AT_ONCE = 100
 """Charge points in one database transaction."""
+PORTIONS = 3
+"""So often in one run: the worker that does it has frames to answer."""
 COMMANDS_AT_ONCE = 100
 """So many commands in one run, and the few more of the last charge points: every second or two there is another."""
 BUSY = timedelta(seconds=15)
@@ -52,9 +54,9 @@ def review() -> None:
     """Look after what is due, until it is enough for once."""
     _settle_templates()
     planned = 0
-    while planned < COMMANDS_AT_ONCE:
+    for _portion in range(PORTIONS):
         identities = _due(timezone.now())
-        if not identities:
+        if not identities or planned >= COMMANDS_AT_ONCE:
             break
         count, after = commit(lambda batch, found=identities: _review_some(batch, found))  # type: ignore[misc]
         after.run()

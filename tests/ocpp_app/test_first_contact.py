@@ -205,6 +205,17 @@ def test_storm_of_reconnects_is_taken_a_few_at_a_time_and_what_is_known_costs_no
     assert Command.objects.filter(action="GetConfiguration").count() == count - len(known)
 
 
+def test_one_run_takes_so_many_and_the_next_goes_on(wire: Wire) -> None:
+    count = first_contact.AT_ONCE * first_contact.PORTIONS + 50
+    ChargePoint.objects.bulk_create([ChargePoint(identity=f"S{number}") for number in range(count)])
+    inquiries.look_at(ChargePoint.objects.filter(identity__startswith="S"), timezone.now())
+    due = Inquiry.objects.filter(due_at__lte=timezone.now())
+    first_contact.review()
+    assert due.count() == 50
+    first_contact.review()
+    assert due.count() == 0
+
+
 def test_housekeeping_asks_and_the_question_leaves_at_once(wire: Wire) -> None:
     Inquiry.objects.update(due_at=timezone.now())
     items = Housekeeping("test").run_when_due()
