@@ -113,6 +113,12 @@ endif
 screenshots: services ## pictures of every page of the console, in .services/screenshots and (the best three) docs/images
 	@$(PY) -m scripts.screenshots
 
+.PHONY: audit sbom
+audit: setup-dev ## known vulnerabilities of the locked packages
+	@$(PY) -m scripts.audit
+sbom: setup-dev ## what the system is made of: sbom.json (CycloneDX), from the lock
+	@$(PY) -m scripts.sbom
+
 .PHONY: fuzz
 fuzz: setup-dev ## the fuzz test for longer (FUZZ_BATCHES=1500, about 30 frames each), with its figures
 	@$(TEST_ENV) FUZZ_BATCHES=$${FUZZ_BATCHES:-1500} $(PY) -m pytest tests/e2e/test_fuzz.py -q
