@@ -19,6 +19,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("api/v1/", include("ocpp_app.api.urls")),
+    path("transfer/", include("ocpp_app.transfer.urls")),
     path("demo/ocpp/", include("ocpp_app.urls")),
     path("", include("ocpp_app.console.urls")),
 ]

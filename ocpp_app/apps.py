@@ -11,6 +11,7 @@ class OCPPAppConfig(AppConfig):
 
     def ready(self) -> None:
         from ocpp_app import audit_trail, checks, template_changes  # noqa: F401  registers the system checks
+        from ocpp_app.transfer import checks as transfer_checks  # noqa: F401
 
         audit_trail.connect()
         template_changes.connect()

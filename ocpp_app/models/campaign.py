@@ -15,7 +15,7 @@ from ocpp_app.models.organisation import Organisation, default_organisation_id
 from ocpp_app.models.site import ChargePointGroup
 from ocpp_app.models.task import FirmwareTask
 
-AMOUNT = RegexValidator(r"\A\d{1,6}%?\Z", _("A number such as 5, or a share such as 10%."))
+AMOUNT = RegexValidator(r"\A\d{1,6}%?\Z", _("A number such as 5, or a share such as 10%%."))
 
 
 def amount_of(text: str, total: int) -> int:

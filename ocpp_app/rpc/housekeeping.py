@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from ocpp_app import certificate_signing, conf, first_contact, leases, logins, sessions, upgrades, upkeep
+from ocpp_app import campaigns, certificate_signing, conf, first_contact, leases, logins, sessions, upgrades, upkeep
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
 from ocpp_app.models import Gateway, Session
@@ -89,6 +89,7 @@ class Housekeeping:
             upkeep.expire_reservations()
             upgrades.review()
             upkeep.end_tasks()
+            campaigns.review()
         if now >= self._wanted_due:
             self._wanted_due = now + WANTED_EVERY_S
             upkeep.keep_lists_and_caches()

@@ -29,6 +29,8 @@ from wsgate.server import Gateway
 logger = logging.getLogger(__name__)
 
 WEB_THREADS = 8
+ANYWHERE = ("", "0.0.0.0", "::")
+"""Not an address under which somebody else could reach us."""
 
 
 class Command(BaseCommand):
@@ -54,6 +56,8 @@ class Command(BaseCommand):
             )
         config = _gateway_config(_address("--ws", options["ws"]))
         http = _address("--http", options["http"])[0]
+        if not settings.OCPP_TRANSFER_URL and http.host not in ANYWHERE:
+            settings.OCPP_TRANSFER_URL = f"http://{_shown(http)}/transfer/"  # simulated charge points reach it
         if "OCPP_WEBSOCKET_URL" not in os.environ:
             settings.OCPP_WEBSOCKET_URL = f"ws://{{host}}:{config.listen[0].port}/ocpp"
         call_command("migrate", interactive=False, verbosity=0)
