@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How long an idle courier waits before it looks for new events."""
-LEASE_FOR = timedelta(seconds=15)
-RENEW_EVERY_S = 5.0
+LEASE_FOR = timedelta(seconds=10)
+RENEW_EVERY_S = 3.0
 AT_ONCE = 8
 """Charge points whose events go to one subscription at the same time."""
 IN_A_ROW = 20

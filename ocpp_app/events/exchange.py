@@ -20,7 +20,7 @@ from ocpp_app.relay.amqp import BROKER_ERRORS, parameters
 logger = logging.getLogger(__name__)
 
 LEASE = "events:exchange"
-LEASE_FOR = timedelta(seconds=15)
+LEASE_FOR = timedelta(seconds=10)
 POLL_S = 0.5
 AT_ONCE = 200
 MAX_KEY_BYTES = 255

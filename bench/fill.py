@@ -1,0 +1,276 @@
+"""``python -m bench.fill``: a PostgreSQL database with a million transactions and 20 million meter values, and how long
+the API takes to list them.
+
+The rows are made by the database itself (``generate_series``), in a database of its own on the server that
+``make services`` has started; it takes about 8 GB, and is dropped at the end unless ``--keep`` says otherwise.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from scripts.services import postgres
+
+DATABASE = "ocpp_csms_fill"
+CHARGE_POINTS = 1000
+ORGANISATIONS = 20
+ASKED = 30
+"""How often each list is asked for."""
+LIMIT_MS = 50.0
+
+LISTS = {
+    "the newest": "",
+    "the second page": "",
+    "of a charge point": "charge_point={identity}",
+    "of a connector": "charge_point={identity}&connector=1",
+    "of an idTag": "id_tag={id_tag}",
+    "that are active": "active=true",
+    "of a month": "started_from=2024-05-01T00:00:00Z&started_before=2024-06-01T00:00:00Z",
+    "by their start": "ordering=started_at",
+    "with an anomaly": "anomaly=any",
+    "with one that nobody resolved": "anomaly=unresolved",
+    "with one of a kind": "anomaly=lower_meter",
+    "without one": "anomaly=none",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.fill", description=__doc__)
+    parser.add_argument("--transactions", type=int, default=1_000_000)
+    parser.add_argument("--meter-values", type=int, default=20, help="of each transaction (default: %(default)s)")
+    parser.add_argument("--keep", action="store_true", help="leave the database for another look")
+    options = parser.parse_args()
+    server = postgres.discover()
+    if server is None:
+        print("PostgreSQL is not up; start it: make services", file=sys.stderr)
+        return 1
+    url = postgres.create_database(server, DATABASE)
+    os.environ |= {
+        "DATABASE_URL": url,
+        "ENV_FILE": os.devnull,
+        "HTTPS": "off",
+        "ALLOWED_HOSTS": "testserver",
+        "OCPP_API_THROTTLE": "",
+        "DJANGO_SETTINGS_MODULE": "backend.settings",
+    }
+    try:
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True)
+        import django
+
+        django.setup()
+        fill(options.transactions, options.meter_values)
+        slow = measure()
+    finally:
+        if not options.keep:
+            from django.db import connection
+
+            connection.close()
+            postgres.drop_database(url)
+    return 1 if slow else 0
+
+
+# -- filling -----------------------------------------------------------------------------------------------------
+
+
+def fill(transactions: int, meter_values: int) -> None:
+    """Make the rows, ``ANALYZE`` them, and say how long it took."""
+    from django.db import connection
+
+    from ocpp_app.models import Anomaly, ChargePoint, Connector, IdTag, MeterValue, Organisation, Transaction
+
+    run = _runner(connection)
+    at = "timestamptz '2024-01-01' + make_interval(secs => t.id * 40.0)"
+    with _timed("charge points"):
+        names = ((f"Tenant {number}", f"tenant-{number}") for number in range(ORGANISATIONS))
+        Organisation.objects.bulk_create([Organisation(name=name, slug=slug) for name, slug in names])
+        owners = "(SELECT array_agg(id ORDER BY id) FROM ocpp_app_organisation WHERE NOT is_default)"
+        owner = f"({owners})[1 + n % {ORGANISATIONS}]"
+        each = f"generate_series(0, {CHARGE_POINTS - 1}) AS n"
+        run(ChargePoint, each, identity="'CP' || lpad(n::text, 6, '0')", organisation_id=owner, created_at="now()")
+        numbers = "ocpp_app_chargepoint AS c, generate_series(1, 2) AS n"
+        run(Connector, numbers, charge_point_id="c.id", number="n", status="'Available'")
+        tags = "ocpp_app_organisation AS o, generate_series(1, 200) AS n"
+        name = "'TAG' || n"
+        run(IdTag, tags, organisation_id="o.id", id_tag=name, key=name, created_at="now()")
+    with _timed(f"{transactions:,} transactions"), _bare(connection, Transaction):
+        source = (
+            f"generate_series(1, {transactions}::bigint) AS t(id) "
+            "JOIN (SELECT k.id AS connector, c.id AS charge_point, c.organisation_id AS organisation, "
+            "row_number() OVER (ORDER BY k.id) - 1 AS n FROM ocpp_app_connector k "
+            f"JOIN ocpp_app_chargepoint c ON c.id = k.charge_point_id) AS k ON k.n = t.id * 7919 % {2 * CHARGE_POINTS}"
+        )
+        is_last = f"t.id > {transactions} - 300"
+        run(
+            Transaction,
+            source,
+            id="t.id",
+            organisation_id="k.organisation",
+            charge_point_id="k.charge_point",
+            connector_id="k.connector",
+            id_tag="'TAG' || (1 + t.id * 31 % 200)",
+            id_tag_status="'Accepted'",
+            is_active=is_last,
+            started_at=at,
+            start_timestamp=at,
+            start_received_at=at,
+            meter_start_wh="t.id * 100",
+            stopped_at=f"CASE WHEN {is_last} THEN NULL ELSE {at} + interval '1 hour' END",
+            stop_received_at=f"CASE WHEN {is_last} THEN NULL ELSE {at} + interval '1 hour' END",
+            meter_stop_wh="t.id * 100 + 9000",
+            energy_wh="9000",
+            duration_s="3600",
+            closed_by=f"CASE WHEN {is_last} THEN '' ELSE 'charge_point' END",
+        )
+        connection.cursor().execute(
+            "SELECT setval(pg_get_serial_sequence('ocpp_app_transaction', 'id'), %s)", [transactions]
+        )
+    with _timed("an anomaly for every hundredth"):
+        odd = "ocpp_app_transaction AS t WHERE t.id % 100 = 0"
+        kind = "CASE WHEN t.id % 1000 = 0 THEN 'lower_meter' ELSE 'orphaned' END"
+        resolved = "CASE WHEN t.id % 500 = 0 THEN NULL ELSE now() END"
+        run(Anomaly, odd, transaction_id="t.id", kind=kind, found_at="t.started_at", resolved_at=resolved)
+    with _timed(f"{transactions * meter_values:,} meter values"), _bare(connection, MeterValue):
+        run(
+            MeterValue,
+            f"ocpp_app_transaction AS t, generate_series(1, {meter_values}) AS n",
+            connector_id="t.connector_id",
+            transaction_id="t.id",
+            timestamp="t.started_at + make_interval(mins => n * 3)",
+            received_at="t.started_at + make_interval(mins => n * 3)",
+            digest="md5(t.id::text || '/' || n::text)::uuid",
+            sampled_values="""'[{"value": "11000", "measurand": "Power.Active.Import", "unit": "W"}]'::jsonb""",
+            energy_wh="t.meter_start_wh + n * 450",
+            power_w="11000",
+        )
+    with _timed("ANALYZE"), connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
+        print(f"The database has {cursor.fetchone()[0]}.")
+
+
+def _runner(connection: Any) -> Callable[..., None]:
+    """``run(model, source, column=SQL …)`` inserts; what is not named has its default."""
+
+    def run(model: Any, source: str, **columns: str) -> None:
+        values = {field.column: columns.get(field.column) or _default(field) for field in model._meta.concrete_fields}
+        if missing := set(columns) - set(values):
+            raise ValueError(f"{model.__name__} has no {', '.join(sorted(missing))}.")
+        chosen = {name: value for name, value in values.items() if value is not None}
+        names = ", ".join(f'"{name}"' for name in chosen)
+        with connection.cursor() as cursor:
+            sql = f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {", ".join(chosen.values())} FROM {source}'
+            cursor.execute(sql)
+
+    return run
+
+
+def _default(field: Any) -> str | None:
+    """What a column has that nobody names, in SQL; None: the database knows by itself."""
+    from django.db import models
+
+    if field.null or field.primary_key or field.has_db_default():
+        return None
+    value = field.get_default()
+    if isinstance(field, models.BooleanField):
+        return str(bool(value))
+    if isinstance(field, models.CharField | models.TextField):
+        return "'" + str(value or "").replace("'", "''") + "'"
+    if isinstance(field, models.IntegerField | models.FloatField):
+        return str(value or 0)
+    raise ValueError(f"{field} needs a value.")
+
+
+@contextmanager
+def _bare(connection: Any, model: Any) -> Iterator[None]:
+    """Meanwhile the table has neither constraints nor indexes, and writes no log: that comes once, for all rows."""
+    table = model._meta.db_table
+    constraints = (
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = %s::regclass AND contype IN ('f', 'u')"
+    )
+    indexes = (
+        "SELECT i.indexname, i.indexdef FROM pg_indexes i WHERE i.tablename = %s "
+        "AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conname = i.indexname)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(constraints, [table])
+        found = cursor.fetchall()
+        for name, _definition in found:
+            cursor.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT "{name}"')
+        cursor.execute(indexes, [table])
+        built = cursor.fetchall()
+        for name, _definition in built:
+            cursor.execute(f'DROP INDEX "{name}"')
+        yield
+        cursor.execute("SET maintenance_work_mem = '256MB'")
+        for _name, definition in built:
+            cursor.execute(definition)
+        for name, definition in found:
+            cursor.execute(f'ALTER TABLE "{table}" ADD CONSTRAINT "{name}" {definition}')
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+# -- measuring ---------------------------------------------------------------------------------------------------
+
+
+def measure() -> list[str]:
+    """Ask for each list as a tenant and as somebody who sees everything; the names of those that took too long."""
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+
+    from ocpp_app.models import ApiToken, ChargePoint, Organisation, Scope
+
+    organisation = Organisation.objects.get(slug="tenant-3")
+    _token, secret = ApiToken.issue(organisation=organisation, name="bench", scope=Scope.READ)
+    identity = ChargePoint.objects.filter(organisation=organisation).order_by("pk")[7].identity
+    tenant = Client(headers={"Authorization": f"Bearer {secret}"})
+    everybody = Client()
+    everybody.force_login(get_user_model().objects.create_superuser("bench"))
+    slow = []
+    print(f"\n{'GET /api/v1/transactions/':34} {'':>10} {'median':>8} {'95 %':>8} {'most':>8}  queries")
+    for who, client in (("a tenant", tenant), ("everything", everybody)):
+        for what, query in LISTS.items():
+            path = f"/api/v1/transactions/?{query.format(identity=identity, id_tag='TAG7')}"
+            if what == "the second page":
+                path = client.get(path).json()["next"]
+            times, queries = _ask(client, path)
+            cuts = statistics.quantiles(times, n=20)
+            print(f"{what:34} {who:>10} {statistics.median(times):8.1f} {cuts[18]:8.1f} {max(times):8.1f}  {queries}")
+            if statistics.median(times) > LIMIT_MS:
+                slow.append(f"{what} ({who})")
+    print(f"\nMedian over {LIMIT_MS:g} ms: {', '.join(slow) or 'none'}.")
+    return slow
+
+
+def _ask(client: Any, path: str) -> tuple[list[float], int]:
+    """How long it took each time, in ms; and how many queries the last one made."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    times = []
+    for number in range(ASKED + 2):
+        started = time.perf_counter()
+        response = client.get(path)
+        if number >= 2:  # the first ones find nothing in the cache
+            times.append((time.perf_counter() - started) * 1000)
+        if response.status_code != 200:
+            raise SystemExit(f"{path} was answered with {response.status_code}: {response.content!r}")
+    with CaptureQueriesContext(connection) as captured:
+        client.get(path)
+    return times, len(captured)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
