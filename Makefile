@@ -122,3 +122,7 @@ sbom: setup-dev ## what the system is made of: sbom.json (CycloneDX), from the l
 .PHONY: fuzz
 fuzz: setup-dev ## the fuzz test for longer (FUZZ_BATCHES=1500, about 30 frames each), with its figures
 	@$(TEST_ENV) FUZZ_BATCHES=$${FUZZ_BATCHES:-1500} $(PY) -m pytest tests/e2e/test_fuzz.py -q
+
+.PHONY: fuzz-api
+fuzz-api: setup-dev ## schemathesis against the REST API for longer (API_FUZZ_EXAMPLES=100 requests for each operation)
+	@$(TEST_ENV) API_FUZZ_EXAMPLES=$${API_FUZZ_EXAMPLES:-100} $(PY) -m pytest tests/ocpp_app/api/test_schema.py -q
