@@ -15,7 +15,7 @@ import msgspec
 from django.dispatch import Signal
 
 from ocpp_app import signals
-from ocpp_app.models import Connector, RegistrationStatus, Transaction
+from ocpp_app.models import Connector, FirmwareTask, RegistrationStatus, Transaction
 
 ConnectorOf = Callable[[Transaction], Connector]
 
@@ -146,6 +146,24 @@ class Status(Data):
     """How a firmware update, or an upload of diagnostics, comes along."""
 
     status: str
+
+
+class TaskChange(Data):
+    """A firmware update, or a request for diagnostics or a log, has a new state; ``status`` is the charge point's own
+    word."""
+
+    task: int
+    state: str
+    status: str
+    detail: str
+
+
+class CertificateRequested(Data):
+    """The charge point has asked for a certificate to be signed (SignCertificate.req)."""
+
+    subject: str
+    state: str
+    detail: str
 
 
 class SecurityIncident(Data):
@@ -311,6 +329,20 @@ def _status(said: dict[str, Any], _connector_of: ConnectorOf) -> Data:
     return Status(status=str(said["status"]))
 
 
+def _task_change(said: dict[str, Any], _connector_of: ConnectorOf) -> Data:
+    row = said["task"]
+    return TaskChange(task=row.pk, state=str(row.state), status=row.status, detail=row.detail)
+
+
+def _task_name(said: dict[str, Any]) -> str:
+    return "firmware.task" if isinstance(said["task"], FirmwareTask) else "diagnostics.task"
+
+
+def _certificate_requested(said: dict[str, Any], _connector_of: ConnectorOf) -> Data:
+    row = said["certificate_request"]
+    return CertificateRequested(subject=row.subject, state=str(row.state), detail=row.detail)
+
+
 def _security_incident(said: dict[str, Any], _connector_of: ConnectorOf) -> Data:
     seen = said["seen"]
     return SecurityIncident(
@@ -350,7 +382,10 @@ _TYPES = (
     EventType("reservation.changed", ReservationChange, _reservation_change),
     EventType("command.finished", CommandEnd, _command_end),
     EventType("firmware.status", Status, _status),
+    EventType("firmware.task", TaskChange, _task_change),
     EventType("diagnostics.status", Status, _status),
+    EventType("diagnostics.task", TaskChange, _task_change),
+    EventType("certificate.requested", CertificateRequested, _certificate_requested),
     EventType("security.incident", SecurityIncident, _security_incident),
     EventType("security.notification", SecurityNotification, _security_notification),
     EventType("message.failed", MessageFailure, _message_failure),
@@ -371,6 +406,8 @@ NAMES: dict[Signal, str | Callable[[dict[str, Any]], str]] = {
     signals.command_finished: "command.finished",
     signals.firmware_status_changed: "firmware.status",
     signals.diagnostics_status_changed: "diagnostics.status",
+    signals.task_changed: _task_name,
+    signals.certificate_requested: "certificate.requested",
     signals.security_event_seen: "security.incident",
     signals.security_event_notified: "security.notification",
     signals.message_failed: "message.failed",
