@@ -5,12 +5,20 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Dialog, expect, sync_playwright
 
+from ocppj.protocol import Sender
+from ocppj.v16 import PROTOCOL, ChargingProfile, ChargingRateUnitType
+from simulator.configuration import Configuration
+from simulator.connector import TRANSITIONS
+from simulator.smart_charging import ChargingProfiles
 from tests.certificates import Authority
 from tests.e2e.accounts import TRANSACTIONS
+from tests.e2e.axe import violations
 from tests.e2e.central_system import CentralSystem, Launcher, Single
 from tests.e2e.conftest import new_launcher
 from tests.e2e.file_server import FileServer
@@ -146,11 +154,28 @@ def test_what_was_kept_without_a_network_is_delivered(page: SimulatorPage, site:
 
     charger.expect_connection("Online")
     charger.run_time(0)
-    expect(charger.card.locator(".kept")).to_be_hidden()
+    expect(charger.card.locator(".transaction").first).to_have_text(re.compile(r"\d+"))
     first, second = site.database.rows(f"{TRANSACTIONS} ORDER BY t.id", "PAGE-offline")
     assert first["energy_wh"] >= 500
     assert (bool(first["is_active"]), bool(second["is_active"])) == (False, True)
     expect(charger.card.locator(".transaction").first).to_have_text(str(second["id"]))
+
+
+def test_a_reload_is_a_power_cut_and_nothing_is_lost(page: SimulatorPage, site: Single) -> None:
+    charger = charging(page, "PAGE-reload", site.url, "TAG008")
+    charger.run_time(7)
+    charger.wait_for_energy(0.2)
+    charger.press("Lose the network")
+    charger.expect_connection("No network")
+    page.page.on("dialog", lambda dialog: dialog.accept())  # it warns: the tab could be about to be closed
+
+    page.page.reload()
+
+    page.charger("PAGE-reload").expect_connection("Online")
+    wait_until(lambda: not site.database.row(TRANSACTIONS, "PAGE-reload")["is_active"], "the stop is delivered")
+    row = site.database.row(TRANSACTIONS, "PAGE-reload")
+    assert row["stop_reason"] == "PowerLoss"
+    assert row["energy_wh"] >= 200
 
 
 def test_a_charging_profile_limits_the_power(page: SimulatorPage, site: Single, api: Api) -> None:
@@ -349,4 +374,223 @@ def test_a_password_opens_the_gateway_and_a_wrong_one_does_not(page: SimulatorPa
     charger.press("Remove")
     switched_on(page, "PAGE-secret", site.url, password="correct horse ÿ>?~")
     assert "correct" not in page.page.content()
+    assert "correct" not in site.runcsms.output()
+    assert "ocpp.basic" not in site.runcsms.output()
     assert "correct" not in page.page.evaluate("JSON.stringify(sessionStorage)")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everybody_can_use_it(page: SimulatorPage, site: Single, width: int) -> None:
+    page.page.set_viewport_size({"width": width, "height": 900})
+    page.add("", "nowhere")  # an error stands in the form
+    expect(page.page.locator("#problem")).to_contain_text("ws://")
+    first = charging(page, f"PAGE-axe-{width}", site.url, f"TAG0{width % 50:02}")
+    second = switched_on(page, f"PAGE-axe2-{width}", site.url, quirks=("NoZone",))
+    second.press("Fault")
+    first.press("Suspend")
+    first.press("Lose the network")
+    for title in ("Commands it was given", "Inside", "Raw frame"):
+        first.open(title)
+    first.card.locator(".frames details").first.locator("summary").click()
+
+    for scheme in ("light", "dark"):
+        page.page.emulate_media(color_scheme=scheme)
+        assert violations(page.page) == [], scheme
+    assert page.page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_the_keyboard_is_enough(page: SimulatorPage, site: Single) -> None:
+    keys = page.page.keyboard
+    page.page.locator("#endpoint").fill(site.url)
+    page.page.locator("#identity").fill("PAGE-keys")
+    keys.press("Enter")
+    charger = page.charger("PAGE-keys")
+    charger.expect_connection("Online")
+    expect(charger.button("Plug in")).to_be_focused()  # where one goes on
+    assert page.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    keys.press("Space")
+    charger.expect_status("Preparing")
+    for _ in range(2):  # past Suspend; Stop cannot be pressed yet
+        keys.press("Tab")
+    keys.type("TAG007")
+    keys.press("Enter")
+    charger.expect_status("Charging")
+
+
+QUIRKY = [
+    {
+        "NoZone": "TimestampWithoutZone",
+        "NumbersAsStrings": "NumberAsString",
+        "Fractions": "FloatAsInteger",
+        "ExtraFields": "ExtraField",
+        "NullFields": "NullField",
+        "Lowercase": "MisspelledValue",
+        "EmptyValues": "DroppedItem",
+        "LongStrings": "OverlongString",
+        "NumericUniqueId": "NumericUniqueId",
+        "EmptyFrames": "MalformedFrame",
+        "StrayAnswers": "UnexpectedAnswer",
+        "BootsAlways": "",
+        "Binary": "",
+        "TrailingSlash": "",
+    },
+    {
+        "ShortOffset": "TimestampOffset",
+        "StringsAsNumbers": "StringAsNumber",
+        "UnknownValues": "UnknownValue",
+        "NulPadding": "NulCharacter",
+        "LongUniqueId": "OverlongUniqueId",
+        "NoSubprotocol": "NoSubprotocol",
+        "StopsTwice": "",
+    },
+    {"ClockNotSet": "ClockNotSet", "SameUniqueId": "", "NeverBoots": "", "StopsUnknown": ""},
+]
+"""Habits that one charge point can have together, and what each is noted as, if at all."""
+
+
+@pytest.mark.parametrize("number", range(len(QUIRKY)))
+def test_a_charge_point_with_quirks_charges_and_they_are_noted(page: SimulatorPage, site: Single, number: int) -> None:
+    identity, id_tag, quirks = f"PAGE-quirky-{number}", f"TAG01{number}", QUIRKY[number]
+    charger = charging(page, identity, site.url, id_tag, quirks=tuple(quirks))
+    charger.run_time(7)
+    charger.wait_for_energy(0.2)
+    charger.run_time(0)
+    charger.present(id_tag)
+    charger.expect_status("Finishing")
+    charger.press("Lose the network")
+    charger.press("Restore the network")
+    charger.press("Unplug")
+    charger.expect_connection("Online")
+    charger.expect_status("Available")
+    expect(charger.frames("StopTransaction").filter(has_text="CALLRESULT")).not_to_have_count(0)
+    expect(charger.card.locator(".kept")).to_be_hidden()
+
+    expect(charger.frames("CALLERROR")).to_have_count(0)
+    expect(charger.frames("no answer in time")).to_have_count(0)
+    notes = (
+        "SELECT DISTINCT q.code FROM ocpp_app_quirknote q JOIN ocpp_app_chargepoint c ON c.id = q.charge_point_id "
+        "WHERE c.identity = %s"
+    )
+    assert {note for note in quirks.values() if note} <= set(site.database.values(notes, identity))
+    assert site.database.values(f"SELECT x.energy_wh FROM ({TRANSACTIONS}) x WHERE x.id_tag = %s", identity, id_tag)
+
+
+def test_its_quirks_are_those_of_the_form(page: SimulatorPage) -> None:
+    names = page.import_module("quirks.js", "(quirks) => Object.keys(quirks.QUIRKS)")
+    boxes = page.page.locator("[name=quirk]").evaluate_all("(boxes) => boxes.map((box) => box.value)")
+
+    assert sorted(boxes) == sorted(names) == sorted(quirk for quirks in QUIRKY for quirk in quirks)
+
+
+def test_it_is_the_same_charge_point_as_the_one_in_python(page: SimulatorPage) -> None:
+    handlers = page.import_module("commands/index.js", "(commands) => Object.keys(commands.HANDLERS)")
+    of_central_system = {action for action, spec in PROTOCOL.actions.items() if spec.sender is not Sender.charge_point}
+    assert set(handlers) == of_central_system
+
+    transitions = page.import_module("connector.js", "(connector) => connector.TRANSITIONS")
+    assert transitions == {str(status): [str(to) for to in way] for status, way in TRANSITIONS.items()}
+
+    options = {"connectors": 2, "phases": 3, "sampleIntervalS": 15}
+    keys = page.import_module(
+        "configuration.js",
+        "({Configuration}, options) => [...new Configuration(options)].map((key) => key.name)",
+        options,
+    )
+    assert {key.name for key in Configuration(connectors=2, phases=3, sample_interval_s=15)} <= set(keys)
+
+
+@pytest.mark.spec("OCPP-J 1.6", "4.1.1")
+def test_second_call_waits_for_first_answer_or_its_timeout(page: SimulatorPage) -> None:
+    said = page.import_module(
+        "session.js",
+        """({Session}) => {
+            const session = new Session();
+            const steps = [];
+            const step = (events) => steps.push([session.dataToSend(), events.map((event) => event.kind)]);
+            step(session.call("a", "A", 30, 0));
+            step(session.call("b", "B", 30, 1));
+            step(session.call("c", "C", 30, 2));
+            step(session.receive('[2,"x","Reset",{"type":"Soft"}]', 3));
+            step(session.receive('[3,"a",{}]', 4));
+            step(session.tick(33.9));
+            step(session.tick(34));
+            step(session.receive('[3,"b",{}]', 35));
+            steps.push(session.close());
+            return steps;
+        }""",
+    )
+
+    assert said == [
+        [["A"], ["written"]],
+        [[], []],
+        [[], []],
+        [[], ["call"]],
+        [["B"], ["answer", "written"]],
+        [[], []],
+        [["C"], ["timedOut", "written"]],
+        [[], ["unexpected"]],
+        {"outstanding": "c", "waiting": []},
+    ]
+
+
+AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+def profile(number: int, purpose: str, kind: str, unit: str, periods: list[tuple[int, float]], **more: Any) -> Any:
+    schedule = {
+        "chargingRateUnit": unit,
+        "chargingSchedulePeriod": [{"startPeriod": start, "limit": limit} for start, limit in periods],
+        **more.pop("schedule", {}),
+    }
+    return {
+        "chargingProfileId": number,
+        "stackLevel": more.pop("level", 0),
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": kind,
+        "chargingSchedule": schedule,
+        **more,
+    }
+
+
+@pytest.mark.spec("OCPP 1.6", "3.13")
+@pytest.mark.parametrize("unit", ["W", "A"])
+def test_charging_profiles_mean_what_they_mean_in_python(page: SimulatorPage, unit: str) -> None:
+    day = {"recurrencyKind": "Daily", "schedule": {"startSchedule": "2026-01-01T11:30:00Z", "duration": 3600}}
+    soon = {"schedule": {"startSchedule": "2026-03-04T12:10:00Z", "duration": 600}, "level": 3}
+    until = {"validFrom": "2026-03-04T12:40:00Z", "validTo": "2026-03-04T13:00:00Z", "level": 5}
+    installed = [
+        (0, profile(1, "ChargePointMaxProfile", "Absolute", "A", [(0, 25), (1500, 20.5)])),
+        (0, profile(2, "TxDefaultProfile", "Recurring", "W", [(0, 9000), (2400, 4200.5)], **day)),
+        (1, profile(3, "TxDefaultProfile", "Absolute", "A", [(0, 6), (300, 0)], **soon)),
+        (1, profile(4, "TxProfile", "Relative", "W", [(0, 8000), (3600, 3000)], **until)),
+        (1, profile(5, "TxProfile", "Relative", "W", [(60, 1)])),  # does not begin at 0: refused
+        (2, profile(6, "ChargePointMaxProfile", "Absolute", "W", [(0, 1)])),  # not for one connector: refused
+    ]
+    started_at = AT - timedelta(minutes=5)
+    ours = ChargingProfiles(max_stack_level=10, max_periods=48, max_installed=40)
+    for connector_id, item in installed:
+        ours.set(connector_id, msgspec.convert(item, ChargingProfile, strict=False), AT)
+    expected = ours.composite_schedule(
+        1, AT, 7200, ChargingRateUnitType(unit), phases=3, max_power_w=22_080, started_at=started_at
+    )
+
+    got = page.import_module(
+        "smart_charging.js",
+        """({ChargingProfiles}, {installed, at, startedAt, unit}) => {
+            const profiles = new ChargingProfiles({maxStackLevel: 10, maxPeriods: 48, maxInstalled: 40});
+            for (const [connectorId, profile] of installed) profiles.set(connectorId, profile, at);
+            return profiles.compositeSchedule(1, at, 7200, unit, {phases: 3, maxPowerW: 22080, startedAt});
+        }""",
+        {
+            "installed": installed,
+            "at": AT.timestamp() * 1000,
+            "startedAt": started_at.timestamp() * 1000,
+            "unit": unit,
+        },
+    )
+
+    periods = expected.charging_schedule_period
+    assert len(periods) >= 6
+    assert [(one["startPeriod"], one["limit"]) for one in got["chargingSchedulePeriod"]] == [
+        (one.start_period, float(one.limit)) for one in periods
+    ]

@@ -2,7 +2,7 @@
 
 import { ConnectorView } from "./connector_view.js";
 import { copy, make, mark, put, show } from "./dom.js";
-import { LogView, isNews, sentence } from "./log_view.js";
+import { LogView, clockTime, isNews, sentence } from "./log_view.js";
 import { gettext, interpolate } from "./words.js";
 
 const SPEEDS = [1, 2, 5, 10, 30, 60, 120, 300, 600];
@@ -51,7 +51,7 @@ export class Card {
         mark(this.#part(".connection"), "data-tone", tone);
         const kept = chargePoint.outbox.size;
         put(this.#part(".kept"), kept ? interpolate(gettext("%s kept"), [kept]) : "");
-        show(this.#part(".kept"), kept > 0);
+        show(this.#part(".kept"), kept > (chargePoint.isOnline ? 1 : 0)); // one is under way all the time
         put(this.#part(".network"), this.client.hasNetwork ? gettext("Lose the network") : gettext("Restore the network"));
         for (const view of this.connectors) view.render();
         this.log.render();
@@ -188,7 +188,7 @@ function commandLine({ at, action, request, response, status, note, isRefused })
     const item = make("li", isRefused || ["Rejected", "Failed", "NotSupported"].includes(status) ? "bad" : "");
     const details = document.createElement("details");
     const head = make("summary", "head");
-    head.append(make("time", "", new Date(at).toLocaleTimeString()), make("b", "", action || "?"));
+    head.append(make("time", "", clockTime(at)), make("b", "", action || "?"));
     if (status) head.append(make("span", "badge", status));
     if (note) head.append(make("span", "detail", note));
     const pretty = make("pre", "pretty", `${JSON.stringify(request, null, 2)}\n→ ${JSON.stringify(response ?? status, null, 2)}`);

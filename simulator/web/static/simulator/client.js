@@ -6,6 +6,7 @@ import { isGenuine, requestCertificate } from "./certificate_request.js";
 import { read } from "./certificates.js";
 import { ChargePoint } from "./charge_point.js";
 import { fromPem } from "./der.js";
+import { restore, save } from "./memory.js";
 import { download, upload } from "./transfer.js";
 import { gettext, interpolate } from "./words.js";
 
@@ -31,7 +32,8 @@ export class SimulatedChargePoint {
     loggedCount = 0;
     latest = null; // the last entry that says something to a person
 
-    constructor(specification, schemas) {
+    /** `memory` is what `powerOff` gave. */
+    constructor(specification, schemas, memory = null) {
         this.specification = specification;
         this.chargePoint = new ChargePoint(specification, {
             now: now(),
@@ -40,6 +42,7 @@ export class SimulatedChargePoint {
             schemas,
             log: (entry) => this.#log(entry),
         });
+        if (memory !== null) restore(this.chargePoint, memory, now());
     }
 
     get isConnected() {
@@ -79,6 +82,12 @@ export class SimulatedChargePoint {
         this.#failures = 0;
         this.#connectAt = now();
         this.tick();
+    }
+
+    /** The page goes: what the charge point remembers without power. */
+    powerOff() {
+        this.isOn = false;
+        return save(this.chargePoint, now());
     }
 
     /** Switch it off for good. */

@@ -5,7 +5,7 @@ import { copy, mark, put, show } from "./dom.js";
 import { Car } from "./meter.js";
 import { gettext, interpolate } from "./words.js";
 
-const POINT_EVERY_MS = 1000;
+const POINT_EVERY_MS = 600;
 const TONES = {
     Charging: "good", Preparing: "busy", Finishing: "busy", Reserved: "busy", SuspendedEV: "warning",
     SuspendedEVSE: "warning", Unavailable: "warning", Faulted: "bad",
@@ -36,6 +36,8 @@ export class ConnectorView {
         put(this.#part(".power"), (meter.powerW / 1000).toFixed(meter.powerW < 99_950 ? 1 : 0));
         put(this.#part(".energy"), transaction ? ((meter.exactWh - transaction.meterStartWh) / 1000).toFixed(2) : "-");
         put(this.#part(".soc"), car === null ? "-" : `${car.soc.toFixed(0)} %`);
+        this.#part(".battery > span").style.width = `${car?.soc ?? 0}%`;
+        this.#part(".display").classList.toggle("flows", meter.powerW > 0);
         put(this.#part(".tag"), transaction?.idTag ?? connector.authorization?.idTag ?? "-");
         put(this.#part(".transaction"), transaction === null ? "-" : String(transaction.transactionId ?? "…"));
         this.#renderLimit();

@@ -31,6 +31,11 @@ const words = {
     transaction_stopped: () => gettext("transaction stopped"),
 };
 
+/** The time of day in the viewer's zone, always in the same width. */
+export function clockTime(utcMs) {
+    return new Date(utcMs).toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
 /** What an entry says to a person, in one line. */
 export function sentence(entry) {
     const { event, action = "", detail = "", transaction } = entry;
@@ -104,16 +109,9 @@ function line(entry) {
     const item = make("li", OUT.includes(event) ? "out" : IN.includes(event) ? "in" : "between");
     item.classList.toggle("bad", BAD.includes(event));
     const head = frame === undefined ? make("p", "head") : make("summary", "head");
-    const arrow = make("span", "arrow", item.classList.contains("out") ? "→" : item.classList.contains("in") ? "←" : "·");
-    arrow.setAttribute("aria-label", item.classList.contains("out") ? gettext("sent") : item.classList.contains("in") ? gettext("received") : "");
-    arrow.setAttribute("role", "img");
-    if (item.classList.contains("between")) {
-        arrow.removeAttribute("role");
-        arrow.removeAttribute("aria-label");
-        arrow.setAttribute("aria-hidden", "true");
-    }
-    head.append(make("time", "", new Date(at).toLocaleTimeString()), arrow, make("b", "", action || words[event]?.() || event));
-    if (action) head.append(make("span", "kind", words[event]?.() ?? event));
+    const word = words[event]?.() ?? event;
+    head.append(make("time", "", clockTime(at)), arrow(event), make("b", "", action || word));
+    if (action) head.append(make("span", "kind", word));
     if (latencyS !== undefined) head.append(make("span", "latency", `${Math.round(latencyS * 1000)} ms`));
     const said = entry.transaction === undefined ? detail : sentence(entry);
     if (said) head.append(make("span", "detail", said));
@@ -130,6 +128,18 @@ function line(entry) {
     details.addEventListener("toggle", () => put(pretty, indented(frame)));
     item.append(details);
     return item;
+}
+
+function arrow(event) {
+    const isOut = OUT.includes(event);
+    const mark = make("span", "arrow", isOut ? "→" : IN.includes(event) ? "←" : "·");
+    if (mark.textContent === "·") {
+        mark.setAttribute("aria-hidden", "true");
+    } else {
+        mark.setAttribute("role", "img");
+        mark.setAttribute("aria-label", isOut ? gettext("sent") : gettext("received"));
+    }
+    return mark;
 }
 
 function indented(frame) {

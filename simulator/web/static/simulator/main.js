@@ -5,7 +5,7 @@ import { SimulatedChargePoint } from "./client.js";
 import { gettext } from "./words.js";
 
 const TICK_MS = 200;
-const KEPT = "simulator.charge_points"; // survives a reload of this tab, without the passwords
+const KEPT = "simulator.charge_points"; // survives a reload of this tab; no passwords
 const MODELS = { // phases and the greatest power of one connector
     ac7: { model: "Sim AC 7", phases: 1, maxPowerW: 7360 },
     ac11: { model: "Sim AC 11", phases: 3, maxPowerW: 11_040 },
@@ -24,11 +24,12 @@ async function begin() {
     schemas = await response.json();
     form.elements.identity.value = proposal();
     form.addEventListener("submit", submitted);
-    for (const specification of remembered()) add(specification);
+    for (const { specification, memory } of remembered()) add(specification, memory);
     setInterval(tick, TICK_MS);
     addEventListener("beforeunload", (event) => {
         if (cards.some((card) => isBusy(card.client.chargePoint))) event.preventDefault();
     });
+    addEventListener("pagehide", () => remember((client) => client.powerOff()));
     document.body.dataset.ready = "";
 }
 
@@ -69,8 +70,8 @@ function validate(endpoint, identity) {
     return "";
 }
 
-function add(specification) {
-    const client = new SimulatedChargePoint(specification, schemas);
+function add(specification, memory = null) {
+    const client = new SimulatedChargePoint(specification, schemas, memory);
     const card = new Card(client, schemas, { onRemove: remove });
     cards.push(card);
     list.append(card.root);
@@ -103,9 +104,11 @@ function proposal() {
     return `WEB-${Math.floor(Math.random() * 36 ** 4).toString(36).toUpperCase().padStart(4, "0")}`;
 }
 
-function remember() {
-    const specifications = cards.map(({ client }) => ({ ...client.specification, password: "" }));
-    sessionStorage.setItem(KEPT, JSON.stringify(specifications));
+function remember(memoryOf = () => null) {
+    const kept = cards.map(({ client }) => ({
+        specification: { ...client.specification, password: "" }, memory: memoryOf(client),
+    }));
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
 }
 
 function remembered() {

@@ -60,6 +60,11 @@ export class Meter {
         return this.#registerWh;
     }
 
+    /** Where the register stands when the meter comes up. */
+    setRegister(energyWh) {
+        this.#registerWh = energyWh;
+    }
+
     /** Offer the car that much from now on; less than 6 A on each phase is none. */
     offer(powerW, at) {
         this.advance(at);

@@ -9,6 +9,11 @@ export class Outbox {
         return this.#kept.length;
     }
 
+    /** All that is kept, the first first. */
+    all() {
+        return [...this.#kept];
+    }
+
     /** Keep a message until it is confirmed; its transactionId is filled in when it is sent. */
     add(action, payload, transaction) {
         this.#kept.push({ action, payload, transaction, failures: 0, notBefore: 0 });
