@@ -1,0 +1,151 @@
+"""The console in Chromium, over running processes and simulated charge points."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from scripts.screenshots import data
+from scripts.screenshots.__main__ import PAGES
+from scripts.services.state import choose_port
+from tests.e2e.central_system import HOST, CentralSystem, Launcher, wait_until_listening
+from tests.e2e.chargers import begin_charging, charge_points, eventually, switched_on
+from tests.e2e.databases import TAGS
+from tests.e2e.processes import ROOT, environment
+
+pytestmark = pytest.mark.timeout(180)  # real processes and a browser, on a machine that may be busy
+PATIENCE_MS = 30_000
+AXE = (ROOT / "tests" / "vendor" / "axe-core" / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+USERNAME, PASSWORD = "operator", "a long enough password"
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@asynccontextmanager
+async def chromium(path: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+async def signed_in(browser: Browser, port: int, **options: object) -> Page:
+    """A page of somebody who may do everything; whatever the browser complains of is kept in ``page.complaints``."""
+    context = await browser.new_context(base_url=f"http://{HOST}:{port}", timezone_id="Asia/Tokyo", **options)  # type: ignore[arg-type]
+    context.set_default_timeout(PATIENCE_MS)
+    page = await context.new_page()
+    page.complaints = []  # type: ignore[attr-defined]
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))  # type: ignore[attr-defined]
+    page.on("console", lambda said: said.type == "error" and page.complaints.append(said.text))  # type: ignore[attr-defined]
+    await page.goto("/login/")
+    await page.fill("[name=username]", USERNAME)
+    await page.fill("[name=password]", PASSWORD)
+    await page.click("button.primary")
+    await expect(page.locator("#figures")).to_be_visible()
+    return page
+
+
+def make_login(system: CentralSystem) -> None:
+    arguments = ["createsuperuser", "--noinput", "--username", USERNAME, "--email", ""]
+    done = system.manage(*arguments, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_charge_is_shown_live_and_a_remote_stop_from_the_page_ends_it(
+    launcher: Launcher, chromium_path: str
+) -> None:
+    system = launcher.single(OCPP_AUTO_REMOTE_START="off")
+    make_login(system)
+    (charger,) = charge_points(system.urls, "LIVE", 1)
+    async with chromium(chromium_path) as browser, switched_on([charger]):
+        page = await signed_in(browser, system.http_port)
+        await expect(page.locator("#figures")).to_contain_text("of 1")
+        await expect(page.locator(".foot")).to_contain_text("Asia/Tokyo")
+        await page.click(".side >> text=Charge points")
+        await page.click("#list >> text=LIVE-1")
+        connector = page.locator("section.connector").first
+        await expect(connector).to_contain_text("Available")
+        await page.evaluate("document.body.dataset.stays = 'yes'")
+
+        await begin_charging(charger, TAGS[0])
+        await expect(connector).to_contain_text("Charging")
+        await expect(connector.locator(".power")).to_contain_text("kW")
+        await expect(connector).to_contain_text(TAGS[0])
+
+        await page.locator("#stop-1").focus()
+        await page.keyboard.press("Enter")
+        dialog = page.locator("dialog")
+        await expect(dialog).to_contain_text(f"of the tag {TAGS[0]} at connector 1 ends")
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+
+        await page.click("#stop-1")
+        await dialog.locator("button.primary").click()
+        await expect(dialog.locator(".steps li.done")).to_have_count(3)
+        await expect(dialog.locator(".badge")).to_have_text("Accepted")
+        await eventually(lambda: charger.charge_point.connectors[0].transaction is None, "the charge point has stopped")
+        await dialog.locator("[data-close]").last.click()
+        await expect(connector.locator("#start-1")).to_be_visible()
+        assert await page.evaluate("document.body.dataset.stays") == "yes"  # never loaded anew
+
+        await page.click(".tabs >> text=Messages")
+        await expect(page.locator("#entries")).to_contain_text("RemoteStopTransaction")
+        await page.click(".side >> text=Transactions")
+        await expect(page.locator("#list")).to_contain_text(TAGS[0])
+        assert page.complaints == []  # type: ignore[attr-defined]
+    assert not system.tracebacks({})
+
+
+async def test_a_dead_worker_shows_as_such(launcher: Launcher, chromium_path: str) -> None:
+    system = launcher.cluster(workers=1)
+    make_login(system)
+    port = choose_port()
+    serve = ("-m", "waitress", f"--listen={HOST}:{port}", "backend.wsgi:application")
+    web = system._process("web", *serve).start()
+    wait_until_listening(web, port)
+    async with chromium(chromium_path) as browser:
+        page = await signed_in(browser, port)
+        await expect(page.locator("#state")).to_have_text("")
+        system.worker.end()
+        await expect(page.locator("#state")).to_contain_text("No worker is running.")
+        system.worker.start()
+        await expect(page.locator("#state")).to_have_text("")
+
+
+async def test_no_page_has_accessibility_violations_in_light_and_dark(launcher: Launcher, chromium_path: str) -> None:
+    system = launcher.prepared(OCPP_SECURITY_PROFILE="0")
+    fill(system)
+    system.start()
+    assert (USERNAME, PASSWORD) == (data.USERNAME, data.PASSWORD)
+    async with chromium(chromium_path) as browser:
+        for options in ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}}):
+            page = await signed_in(browser, system.http_port, **options)
+            for name, path in PAGES.items():
+                await page.goto(path, wait_until="networkidle")
+                assert await violations(page) == [], (name, options)
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, options)
+            await page.goto("/charge-points/1/")
+            await page.click("#start-1")
+            await expect(page.locator("dialog")).to_be_visible()
+            assert await violations(page) == [], ("dialog", options)
+            assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def fill(system: CentralSystem) -> None:
+    """A month of a believable site, in a database that nobody uses yet."""
+    command = [sys.executable, "-m", "scripts.screenshots.data"]
+    subprocess.run(command, cwd=ROOT, env=environment(**system.variables), check=True)
+
+
+async def violations(page: Page) -> list[str]:
+    await page.evaluate(AXE)
+    found = await page.evaluate(
+        "(rules) => axe.run(document, {runOnly: rules})"
+        ".then((result) => result.violations.map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html)]))",
+        RULES,
+    )
+    return [f"{rule}: {nodes}" for rule, nodes in found]
