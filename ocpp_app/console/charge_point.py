@@ -53,6 +53,7 @@ class Tab:
 TABS = [
     Tab("charge-point", gettext_lazy("Now")),
     Tab("commands", gettext_lazy("Commands")),
+    Tab("configuration", gettext_lazy("Configuration")),
     Tab("messages", gettext_lazy("Messages")),
     Tab("connections", gettext_lazy("Connections")),
     Tab("charge-point-access", gettext_lazy("Access and settings")),

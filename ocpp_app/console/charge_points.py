@@ -34,28 +34,40 @@ SEARCHED = ("identity", "name", "serial_number", "charge_box_serial_number", "ve
 @signed_in
 def charge_points(request: ConsoleRequest) -> HttpResponse:
     """Search, filter, and what each does right now."""
-    text, state = request.GET.get("q", "").strip()[:200].replace("\0", ""), request.GET.get("state", "")
-    rows = _searched(visible(ChargePoint.objects.all(), request.access), text)
-    site = request.GET.get("site", "")
-    if site.isdecimal() and len(site) < 19:
-        rows = rows.filter(site=int(site))
+    rows, state = _found(request), request.GET.get("state", "")
     counts = rows.aggregate(
         **{name or "all": Count("pk", filter=condition) for name, (_title, condition) in STATES.items()}
     )
-    chosen = rows.filter(STATES.get(state, STATES[""])[1])
     return show(
         request,
         "charge_points.html",
         {
-            "page": page_of(with_connectors(chosen.select_related("site")).order_by("identity"), request),
+            "page": page_of(with_connectors(chosen(request).select_related("site")).order_by("identity"), request),
             "states": [(name, title, counts[name or "all"]) for name, (title, _condition) in STATES.items()],
             "state": state,
-            "text": text,
-            "site": site,
+            "text": _text(request),
+            "site": request.GET.get("site", ""),
             "sites": visible(Site.objects.order_by("name"), request.access)[:200],
+            "may_send": request.access.may_somewhere(Scope.OPERATE, "ocpp_app.add_command"),
             "may_add": manageable(request.access, "ocpp_app.add_chargepoint").exists(),
         },
     )
+
+
+def chosen(request: Any) -> QuerySet[ChargePoint]:
+    """Those that the filter in the address names."""
+    return _found(request).filter(STATES.get(request.GET.get("state", ""), STATES[""])[1])
+
+
+def _text(request: Any) -> str:
+    return str(request.GET.get("q", "")).strip()[:200].replace("\0", "")
+
+
+def _found(request: Any) -> QuerySet[ChargePoint]:
+    """In whatever state they are."""
+    rows = _searched(visible(ChargePoint.objects.all(), request.access), _text(request))
+    site = request.GET.get("site", "")
+    return rows.filter(site=int(site)) if site.isdecimal() and len(site) < 19 else rows
 
 
 def _searched(rows: QuerySet[ChargePoint], text: str) -> QuerySet[ChargePoint]:

@@ -45,21 +45,23 @@ KEPT = (
 def commands(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What can be sent, and what was sent."""
     charge_point = find(request, ChargePoint.objects.select_related("session"), pk=pk)
-    profiles: dict[str, list[Any]] = defaultdict(list)
-    for spec in sendable():
-        text = " ".join((spec.request.__doc__ or "").split())
-        profiles[str(spec.profile)].append(
-            {"action": str(spec.action), "text": text.partition(". ")[0], "section": spec.section}
-        )
     history = (
         Command.objects.filter(charge_point=charge_point).select_related("requested_by").order_by("-created_at", "pk")
     )
     context = {
-        "profiles": dict(profiles),
+        "profiles": profiles(),
         "page": page_of(history, request, 20),
         "may_send": _may_send(request, charge_point),
     }
     return tabbed(request, charge_point, "commands", "commands.html", context)
+
+
+def profiles() -> dict[str, list[dict[str, Any]]]:
+    """What can be sent, by feature profile."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for spec in sendable():
+        found[str(spec.profile)].append({"action": str(spec.action), "section": spec.section})
+    return dict(found)
 
 
 @signed_in

@@ -23,7 +23,16 @@ class Item:
         return reverse(f"console:{self.name}")
 
 
-ITEMS: tuple[Item, ...] = (Item("transactions", _("Transactions"), permission="ocpp_app.view_transaction"),)
+ITEMS: tuple[Item, ...] = (
+    Item("transactions", _("Transactions"), permission="ocpp_app.view_transaction"),
+    Item("tags", _("Tags"), permission="ocpp_app.view_idtag"),
+    Item("reports", _("Reports"), permission="ocpp_app.view_transaction"),
+    Item("tariffs", _("Tariffs"), permission="ocpp_app.view_tariff"),
+    Item("batches", _("Commands to many"), permission="ocpp_app.view_commandbatch"),
+    Item("people", _("People"), Scope.ADMIN, "ocpp_app.add_membership"),
+    Item("tokens", _("API tokens"), Scope.ADMIN, "ocpp_app.add_apitoken"),
+    Item("webhooks", _("Webhooks"), Scope.ADMIN, "ocpp_app.add_webhooksubscription"),
+)
 
 
 def of(request: Any) -> list[Item]:

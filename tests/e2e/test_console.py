@@ -4,9 +4,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from scripts.screenshots import data
 from scripts.screenshots.__main__ import PAGES
@@ -33,20 +34,24 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def signed_in(browser: Browser, port: int, **options: object) -> Page:
-    """A page of somebody who may do everything; whatever the browser complains of is kept in ``page.complaints``."""
-    context = await browser.new_context(base_url=f"http://{HOST}:{port}", timezone_id="Asia/Tokyo", **options)  # type: ignore[arg-type]
+async def signed_in(browser: Browser, port: int, **options: Any) -> tuple[Page, list[str]]:
+    """A page of somebody who may do everything, and a list in which stands whatever the browser complains of."""
+    context = await browser.new_context(base_url=f"http://{HOST}:{port}", timezone_id="Asia/Tokyo", **options)
     context.set_default_timeout(PATIENCE_MS)
-    page = await context.new_page()
-    page.complaints = []  # type: ignore[attr-defined]
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))  # type: ignore[attr-defined]
-    page.on("console", lambda said: said.type == "error" and page.complaints.append(said.text))  # type: ignore[attr-defined]
+    page, complaints = await context.new_page(), []  # type: ignore[var-annotated]
+
+    def keep(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            complaints.append(said.text)
+
+    page.on("console", keep)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
     await page.goto("/login/")
     await page.fill("[name=username]", USERNAME)
     await page.fill("[name=password]", PASSWORD)
     await page.click("button.primary")
     await expect(page.locator("#figures")).to_be_visible()
-    return page
+    return page, complaints
 
 
 def make_login(system: CentralSystem) -> None:
@@ -62,7 +67,7 @@ async def test_a_charge_is_shown_live_and_a_remote_stop_from_the_page_ends_it(
     make_login(system)
     (charger,) = charge_points(system.urls, "LIVE", 1)
     async with chromium(chromium_path) as browser, switched_on([charger]):
-        page = await signed_in(browser, system.http_port)
+        page, complaints = await signed_in(browser, system.http_port)
         await expect(page.locator("#figures")).to_contain_text("of 1")
         await expect(page.locator(".foot")).to_contain_text("Asia/Tokyo")
         await page.click(".side >> text=Charge points")
@@ -96,7 +101,7 @@ async def test_a_charge_is_shown_live_and_a_remote_stop_from_the_page_ends_it(
         await expect(page.locator("#entries")).to_contain_text("RemoteStopTransaction")
         await page.click(".side >> text=Transactions")
         await expect(page.locator("#list")).to_contain_text(TAGS[0])
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert complaints == []
     assert not system.tracebacks({})
 
 
@@ -108,7 +113,7 @@ async def test_a_dead_worker_shows_as_such(launcher: Launcher, chromium_path: st
     web = system._process("web", *serve).start()
     wait_until_listening(web, port)
     async with chromium(chromium_path) as browser:
-        page = await signed_in(browser, port)
+        page, _complaints = await signed_in(browser, port)
         await expect(page.locator("#state")).to_have_text("")
         system.worker.end()
         await expect(page.locator("#state")).to_contain_text("No worker is running.")
@@ -123,7 +128,7 @@ async def test_no_page_has_accessibility_violations_in_light_and_dark(launcher: 
     assert (USERNAME, PASSWORD) == (data.USERNAME, data.PASSWORD)
     async with chromium(chromium_path) as browser:
         for options in ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}}):
-            page = await signed_in(browser, system.http_port, **options)
+            page, complaints = await signed_in(browser, system.http_port, **options)
             for name, path in PAGES.items():
                 await page.goto(path, wait_until="networkidle")
                 assert await violations(page) == [], (name, options)
@@ -132,7 +137,7 @@ async def test_no_page_has_accessibility_violations_in_light_and_dark(launcher: 
             await page.click("#start-1")
             await expect(page.locator("dialog")).to_be_visible()
             assert await violations(page) == [], ("dialog", options)
-            assert page.complaints == []  # type: ignore[attr-defined]
+            assert complaints == []
 
 
 def fill(system: CentralSystem) -> None:

@@ -230,3 +230,9 @@ def console_name(name: str) -> str:
 def session_length(session: Session) -> timedelta:
     """How long a session has lasted."""
     return (session.ended_at or timezone.now()) - session.connected_at
+
+
+@register.filter
+def counted(word: str, count: int) -> str:
+    """How often a word was said."""
+    return f"{count} × {word}"

@@ -22,7 +22,7 @@ from ocpp_app.models import (
     Session,
     Transaction,
 )
-from tests.ocpp_app.console.test_access import ADMINISTERS, POSTED
+from tests.ocpp_app.console.test_access import FOUNDS, POSTED
 from tests.ocpp_app.console.world import FREE, Tenant, addresses, person
 
 CHARGE_POINTS = 10_000
@@ -129,7 +129,7 @@ def unled(sql: str) -> list[str]:
 @pytest.mark.usefixtures("index_scans")
 def test_pages_ask_few_bounded_questions(crowded: Tenant, role: Role | None) -> None:
     client: Client = person(crowded, role) if role else person(None, is_superuser=True)
-    names = addresses(crowded).keys() - POSTED - FREE - ADMINISTERS
+    names = addresses(crowded).keys() - POSTED - FREE - FOUNDS
     filters = {
         "messages": "?action=Authorize&errors=1",
         "transactions": "?state=odd",

@@ -10,12 +10,17 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from ocpp_app.console import urls
+from ocpp_app.events import signing
 from ocpp_app.models import (
+    ApiToken,
     AuditEntry,
     ChargePoint,
     Command,
+    CommandBatch,
     CommandState,
+    ConfigurationKey,
     Direction,
+    Event,
     FailedMessage,
     Gateway,
     Lease,
@@ -26,6 +31,8 @@ from ocpp_app.models import (
     RegistrationStatus,
     Reservation,
     Role,
+    WebhookDelivery,
+    WebhookSubscription,
 )
 from tests.ocpp_app.api import world
 from tests.ocpp_app.api.world import NOW, Tenant, make_charge_point, make_transaction
@@ -99,6 +106,31 @@ def make_tenant(slug: str) -> Tenant:
     )
     AuditEntry.objects.create(actor=SCRIPT, action=SCRIPT, subject=SCRIPT, charge_point=charge_point)
     PowerSample.objects.create(organisation=tenant.organisation, at=datetime.now(UTC), power_w=1000, charging=1)
+    ConfigurationKey.objects.create(
+        charge_point=charge_point, key=SCRIPT, name=SCRIPT, value=SCRIPT, wanted=SCRIPT, state="drifted", detail=SCRIPT
+    )
+    batch = CommandBatch.objects.create(
+        organisation=tenant.organisation, action="Reset", payload={"type": "Soft"}, size=1, created_at=NOW
+    )
+    Command.objects.filter(charge_point=charge_point, action="Reset").update(batch=batch, reason=SCRIPT)
+    ApiToken.issue(organisation=tenant.organisation, name=SCRIPT)
+    Membership.objects.create(
+        user=get_user_model().objects.create_user(f"{slug}-member"), organisation=tenant.organisation, role=Role.VIEWER
+    )
+    webhook = WebhookSubscription(
+        organisation=tenant.organisation, name=SCRIPT, url="https://example.org/x", events=["*"]
+    )
+    signing.give_secret(webhook)
+    webhook.save()
+    event = Event.objects.create(
+        type="charge_point.connected",
+        organisation=tenant.organisation,
+        charge_point=charge_point,
+        sequence=1,
+        at=NOW,
+        data="{}",
+    )
+    WebhookDelivery.objects.create(subscription=webhook, event=event, state="given_up", error=SCRIPT)
     waiting = ChargePoint.objects.create(
         organisation=tenant.organisation,
         identity=f"{slug}-{SCRIPT.replace('/', '')}",
@@ -141,6 +173,11 @@ def key_of(pattern: URLPattern, tenant: Tenant) -> dict[str, Any]:
         "commands": charge_point.commands.get(action="GetConfiguration").pk,
         "tags": tenant.id_tag.pk,
         "tariffs": tenant.tariff.pk,
+        "people": tenant.organisation.memberships.order_by("pk")[0].pk,
+        "organisations": tenant.organisation.pk,
+        "tokens": tenant.organisation.api_tokens.order_by("pk")[0].pk,
+        "webhooks": tenant.organisation.webhooks.order_by("pk")[0].pk,
+        "batches": tenant.organisation.command_batches.order_by("pk")[0].pk,
     }
     values: dict[str, Any] = {
         "pk": known.get(route.split("/")[0]),
