@@ -54,6 +54,8 @@ TABS = [
     Tab("charge-point", gettext_lazy("Now")),
     Tab("commands", gettext_lazy("Commands")),
     Tab("configuration", gettext_lazy("Configuration")),
+    Tab("schedules", gettext_lazy("Schedules")),
+    Tab("files", gettext_lazy("Files")),
     Tab("messages", gettext_lazy("Messages")),
     Tab("connections", gettext_lazy("Connections")),
     Tab("charge-point-access", gettext_lazy("Access and settings")),

@@ -236,3 +236,27 @@ def session_length(session: Session) -> timedelta:
 def counted(word: str, count: int) -> str:
     """How often a word was said."""
     return f"{count} × {word}"
+
+
+@register.filter
+def prefixed(key: Any, prefix: str) -> str:
+    """An id of an element."""
+    return f"{prefix}-{key}"
+
+
+@register.filter
+def task_tone(task: Any) -> str:
+    """The colour of a task's state."""
+    return {"done": "good", "failed": "bad", "rejected": "bad", "cancelled": "idle"}.get(task.state, "busy")
+
+
+@register.filter
+def profile_tone(installation: Any) -> str:
+    """The colour of whether a charging profile is installed."""
+    return {"installed": "good", "refused": "bad"}.get(installation.state, "busy")
+
+
+@register.filter
+def list_tone(local_list: Any) -> str:
+    """The colour of how a local list compares."""
+    return {"in_sync": "good", "failed": "bad", "pending": "busy"}.get(local_list.state, "idle")

@@ -13,6 +13,7 @@ from ocpp_app.models import (
     Anomaly,
     ChargePoint,
     Command,
+    CommandBatch,
     Connector,
     Direction,
     Message,
@@ -64,9 +65,12 @@ def crowded(ours: Tenant) -> Tenant:
         )
         for number in range(500)
     )
+    batches = CommandBatch.objects.bulk_create(
+        CommandBatch(organisation=organisation, action="Reset", payload={}, size=2, created_at=now) for _ in range(100)
+    )
     Command.objects.bulk_create(
-        Command(charge_point=busy, action="Reset", payload={}, timeout_s=30, created_at=now, state="lost")
-        for _ in range(200)
+        Command(charge_point=busy, batch=batch, action="Reset", payload={}, timeout_s=30, created_at=now, state="lost")
+        for batch in batches * 2
     )
     Transaction.objects.bulk_create(
         Transaction(
@@ -125,20 +129,20 @@ def unled(sql: str) -> list[str]:
     return [] if is_cut else [f"{table}: {plan}\n{sql}" for table in sorted(found)]
 
 
-@pytest.mark.parametrize("role", [Role.ADMIN, None], ids=["member", "superuser"])
+@pytest.mark.timeout(180)  # ten thousand rows, on a machine that may be busy
 @pytest.mark.usefixtures("index_scans")
-def test_pages_ask_few_bounded_questions(crowded: Tenant, role: Role | None) -> None:
-    client: Client = person(crowded, role) if role else person(None, is_superuser=True)
-    names = addresses(crowded).keys() - POSTED - FREE - FOUNDS
+def test_pages_ask_few_bounded_questions(crowded: Tenant) -> None:
+    named = addresses(crowded)
+    wanted = [(person(crowded, Role.ADMIN), named[name]) for name in sorted(named.keys() - POSTED - FREE - FOUNDS)]
     filters = {
         "messages": "?action=Authorize&errors=1",
         "transactions": "?state=odd",
         "charge-points": "?state=faulted&q=CP0",
+        "overview": "",
     }
-    wanted = [addresses(crowded)[name] for name in sorted(names)]
-    wanted += [addresses(crowded)[name] + query for name, query in filters.items()]
+    wanted += [(person(None, is_superuser=True), named[name] + query) for name, query in filters.items()]
     found: list[str] = []
-    for address in wanted:
+    for client, address in wanted:
         with CaptureQueriesContext(connection) as captured:
             assert client.get(address).status_code == 200, address
         statements = [one["sql"] for one in captured.captured_queries if one["sql"].startswith("SELECT")]

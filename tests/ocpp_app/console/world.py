@@ -6,6 +6,7 @@ from html import unescape
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import URLPattern, reverse
 
@@ -18,15 +19,21 @@ from ocpp_app.models import (
     Command,
     CommandBatch,
     CommandState,
+    CompositeSchedule,
     ConfigurationKey,
+    DiagnosticsKind,
+    DiagnosticsTask,
     Direction,
     Event,
     FailedMessage,
+    FirmwareTask,
     Gateway,
     Lease,
+    LocalList,
     Membership,
     Message,
     PowerSample,
+    ProfileInstallation,
     QuirkNote,
     RegistrationStatus,
     Reservation,
@@ -126,11 +133,46 @@ def make_tenant(slug: str) -> Tenant:
         type="charge_point.connected",
         organisation=tenant.organisation,
         charge_point=charge_point,
-        sequence=1,
+        sequence=1000,
         at=NOW,
         data="{}",
     )
     WebhookDelivery.objects.create(subscription=webhook, event=event, state="given_up", error=SCRIPT)
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}]}
+    ProfileInstallation.objects.create(
+        charge_point=charge_point,
+        connector_number=1,
+        profile_id=70,
+        purpose=SCRIPT,
+        stack_level=0,
+        state="installed",
+        status_at=NOW,
+        detail=SCRIPT,
+        payload={"chargingSchedule": schedule},
+    )
+    CompositeSchedule.objects.create(
+        charge_point=charge_point,
+        connector_number=1,
+        status="Accepted",
+        starts_at=NOW,
+        received_at=NOW,
+        charging_rate_unit="A",
+        periods=[{"start": NOW.isoformat(), "end": None, "limit": 16}],
+    )
+    local_list, _ = LocalList.objects.get_or_create(charge_point=charge_point, defaults={"detail": SCRIPT})
+    local_list.entries.create(key="A TAG", id_tag=SCRIPT[:20], status="Accepted")
+    DiagnosticsTask.objects.create(
+        charge_point=charge_point,
+        kind=DiagnosticsKind.values[0],
+        expires_at=NOW,
+        created_at=NOW,
+        file_name=SCRIPT,
+        detail=SCRIPT,
+        file=ContentFile(b"a log", "log"),
+    )
+    FirmwareTask.objects.create(
+        charge_point=charge_point, expires_at=NOW, created_at=NOW, retrieve_at=NOW, location=SCRIPT, detail=SCRIPT
+    )
     waiting = ChargePoint.objects.create(
         organisation=tenant.organisation,
         identity=f"{slug}-{SCRIPT.replace('/', '')}",
@@ -169,8 +211,8 @@ def key_of(pattern: URLPattern, tenant: Tenant) -> dict[str, Any]:
     known: dict[str, Any] = {
         "charge-points": charge_point.pk,
         "transactions": transaction.pk,
-        "anomalies": transaction.anomalies.get().pk,
-        "commands": charge_point.commands.get(action="GetConfiguration").pk,
+        "anomalies": transaction.anomalies.order_by("pk")[0].pk,
+        "commands": charge_point.commands.filter(action="GetConfiguration").order_by("pk")[0].pk,
         "tags": tenant.id_tag.pk,
         "tariffs": tenant.tariff.pk,
         "people": tenant.organisation.memberships.order_by("pk")[0].pk,
@@ -183,7 +225,8 @@ def key_of(pattern: URLPattern, tenant: Tenant) -> dict[str, Any]:
         "pk": known.get(route.split("/")[0]),
         "name": "unlock",
         "action": "Reset",
-        "reservation": charge_point.reservations.latest("pk").pk,
+        "reservation": charge_point.reservations.order_by("pk")[0].pk,
+        "task": charge_point.diagnostics_tasks.order_by("-pk")[0].pk,
     }
     return {name: values[name] for name in pattern.pattern.converters}
 
