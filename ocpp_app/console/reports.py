@@ -23,7 +23,7 @@ GROUPINGS = (
     (reports.Grouping.SITE.value, gettext_lazy("site")),
     (reports.Grouping.MONTH.value, gettext_lazy("month")),
 )
-LONGEST = timedelta(days=5 * 366)
+LONGEST = timedelta(days=10 * 366)
 WIDTH = 100
 
 
@@ -38,7 +38,7 @@ class ReportForm(forms.Form):
         if first and last and first > last:
             self.add_error("last", _("The last day is before the first; both are included."))
         elif first and last and last - first > LONGEST:
-            self.add_error("first", _("Five years at most. Choose a later day."))
+            self.add_error("first", _("Ten years at most. Choose a later day."))
         return cleaned
 
 

@@ -26,7 +26,7 @@ def schedules(request: ConsoleRequest, pk: int) -> HttpResponse:
     installed = ProfileInstallation.objects.filter(charge_point=charge_point).select_related("charging_profile")
     composite = CompositeSchedule.objects.filter(charge_point=charge_point).order_by("-received_at", "-pk")
     local_list = LocalList.objects.filter(charge_point=charge_point).first()
-    entries = LocalListEntry.objects.filter(local_list=local_list).order_by("key") if local_list else []
+    entries: Any = LocalListEntry.objects.filter(local_list=local_list).order_by("key") if local_list else []
     context = {
         "profiles": [(row, _profile(row)) for row in installed.order_by("connector_number", "-stack_level")[:PROFILES]],
         "composites": [(row, _composite(row)) for row in composite[:SCHEDULES]],

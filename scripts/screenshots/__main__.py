@@ -40,6 +40,19 @@ PAGES = {
     "access": "/charge-points/1/access/",
     "transactions": "/transactions/",
     "transaction": "/transactions/3/",
+    "configuration": "/charge-points/1/configuration/",
+    "schedules": "/charge-points/1/schedules/",
+    "files": "/charge-points/1/files/",
+    "tags": "/tags/",
+    "tag-add": "/tags/add/",
+    "reports": "/reports/?first=2020-01-01&by=charge_point",
+    "tariffs": "/tariffs/",
+    "tariff": "/tariffs/1/",
+    "batches": "/batches/",
+    "people": "/people/",
+    "tokens": "/tokens/",
+    "webhooks": "/webhooks/",
+    "webhook-add": "/webhooks/add/",
 }
 
 
