@@ -40,10 +40,13 @@ from ocpp_app.errors import ChargePointOffline, OCPPAppError
 from ocpp_app.models import (
     ChargePoint,
     Command,
+    CompositeSchedule,
     Connector,
     FailedMessage,
+    LocalList,
     Message,
     MeterValue,
+    ProfileInstallation,
     QuirkNote,
     RegistrationStatus,
     SecurityEvent,
@@ -308,7 +311,8 @@ class ChargePointAdmin(SendCommandMixin, ConfigurationActionsMixin, Admin):
     @admin.display(description=gettext_lazy("see also"))
     def related(self, obj: ChargePoint) -> str:
         models = (
-            Transaction, Message, Command, Session, MeterValue, FailedMessage, QuirkNote, SecurityEvent, SecurityUpgrade
+            Transaction, Message, Command, Session, MeterValue, FailedMessage, QuirkNote, SecurityEvent,
+            SecurityUpgrade, LocalList, ProfileInstallation, CompositeSchedule,
         )  # fmt: skip
         return links(list_link(model, model._meta.verbose_name_plural, charge_point=obj.pk) for model in models)
 

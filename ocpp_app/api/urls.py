@@ -12,11 +12,13 @@ from rest_framework.views import APIView
 
 from ocpp_app.api import (
     charge_points,
+    charging_profiles,
     command_batches,
     commands,
     configuration,
     events,
     id_tags,
+    local_lists,
     messages,
     problems,
     reports,
@@ -53,6 +55,12 @@ def part(where: str, view: type[Resource]) -> URLPattern:
     """A collection inside one of another resource."""
     methods = {**COLLECTION, "patch": "partial_update"}
     actions: Any = {method: action for method, action in methods.items() if hasattr(view, action)}
+    return path(f"{where}/", view.as_view(actions), name=where.rsplit("/", 1)[1])
+
+
+def single(where: str, view: type[Resource], methods: dict[str, str]) -> URLPattern:
+    """What there is one of inside another resource."""
+    actions: Any = methods
     return path(f"{where}/", view.as_view(actions), name=where.rsplit("/", 1)[1])
 
 
@@ -104,6 +112,14 @@ resources: list[URLPattern] = [
     *resource("events", events.Events),
     *resource("webhooks", events.Webhooks),
     *resource("webhook-deliveries", events.WebhookDeliveries),
+    single(f"{CHARGE_POINT}/local-list", local_lists.LocalLists, {"get": "retrieve", "patch": "partial_update"}),
+    single(f"{CHARGE_POINT}/local-list/send-again", local_lists.SentAgain, {"post": "send_again"}),
+    single(f"{CHARGE_POINT}/local-list/differences", local_lists.LocalListDifferences, {"get": "retrieve"}),
+    part(f"{CHARGE_POINT}/local-list/entries", local_lists.LocalListEntries),
+    part(f"{CHARGE_POINT}/charging-profiles", charging_profiles.InstalledProfiles),
+    part(f"{CHARGE_POINT}/composite-schedules", charging_profiles.CompositeSchedules),
+    *resource("charging-profiles", charging_profiles.ChargingProfiles),
+    *resource("charging-profile-assignments", charging_profiles.Assignments),
 ]
 
 urlpatterns = [

@@ -239,8 +239,11 @@ class InstallationState(models.TextChoices):
 class InstallationQuerySet(models.QuerySet["ProfileInstallation"]):
     def installed(self) -> "InstallationQuerySet":
         """What the charge points have now: a TxProfile ends with its transaction (OCPP 1.6 §3.13.1)."""
-        ended = Q(purpose=ProfilePurpose.TX, transaction__is_active=False)
-        return self.filter(state=InstallationState.INSTALLED).exclude(ended)
+        return self.not_ended().filter(state=InstallationState.INSTALLED)
+
+    def not_ended(self) -> "InstallationQuerySet":
+        """The same with what was asked for or refused."""
+        return self.exclude(purpose=ProfilePurpose.TX, transaction__is_active=False)
 
 
 class ProfileInstallation(models.Model):

@@ -34,10 +34,19 @@ def make_list_and_profiles(charge_point: ChargePoint, command: Command, text: st
     )
     ToldTag.objects.create(organisation=charge_point.organisation, key=short, is_blocked=True, expires_at=now)
     profile = ChargingProfile.objects.create(
-        description=text, purpose="TxDefaultProfile", kind="Absolute", start_schedule=now, valid_from=now
+        organisation=charge_point.organisation,
+        description=text,
+        purpose="TxDefaultProfile",
+        kind="Absolute",
+        start_schedule=now,
+        valid_from=now,
     )
     profile.periods.create(start_period_s=0, limit="16.5", number_phases=1)
     ProfileAssignment.objects.create(charging_profile=profile, charge_point=charge_point)
+    other = ChargingProfile.objects.create(
+        organisation=charge_point.organisation, description=text, purpose="ChargePointMaxProfile", kind="Relative"
+    )
+    ProfileAssignment.objects.create(charging_profile=other, charge_point=charge_point)
     ProfileInstallation.objects.create(
         charge_point=charge_point,
         connector_number=0,

@@ -38,6 +38,7 @@ from ocpp_app.models import (
     WebhookDelivery,
     WebhookSubscription,
 )
+from tests.ocpp_app.list_rows import make_list_and_profiles
 
 NOW = datetime(2025, 3, 4, 12, 30, 45, tzinfo=UTC)
 ROOT = "/api/v1/"
@@ -126,13 +127,14 @@ def make_charge_point(organisation: Organisation, identity: str, **values: Any) 
     )
     soft: dict[str, Any] = {"action": "Reset", "payload": {"type": "Soft"}, "created_at": NOW}
     batch = CommandBatch.objects.create(organisation=organisation, size=1, **soft)
-    Command.objects.create(charge_point=charge_point, batch=batch, timeout_s=30, **soft)
+    command = Command.objects.create(charge_point=charge_point, batch=batch, timeout_s=30, **soft)
     make_reservation(charge_point)
     make_event(charge_point)
     ConfigurationKey.objects.create(
         charge_point=charge_point, key="HeartbeatInterval", name="heartbeatinterval", value="60", is_known=True
     )
     set_availability(charge_point, 1, operative=False)
+    make_list_and_profiles(charge_point, command, identity, NOW)
     return charge_point
 
 
