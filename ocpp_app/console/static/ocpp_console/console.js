@@ -41,6 +41,7 @@
   // -- parts that update themselves ----------------------------------------------------------------------------------
 
   const last = new Map(); // what the server last said of a part, by its id
+  let opened = []; // what is unfolded in the part that is being replaced
 
   function isPolling(detail) {
     return (detail.elt.getAttribute("hx-trigger") || "").startsWith("every");
@@ -58,6 +59,12 @@
     const said = part ? part.outerHTML : "";
     if (!part || last.get(elt.id) === said) event.detail.shouldSwap = false; // nothing moves unless something changed
     last.set(elt.id, said);
+    opened = [...elt.querySelectorAll("details[open][id]")].map((one) => one.id);
+  });
+
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", ""); // what was unfolded stays so
+    opened = [];
   });
 
   const reachable = (isReachable) => {
