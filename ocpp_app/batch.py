@@ -30,6 +30,7 @@ from ocpp_app.models import (
     Message,
     MeterValue,
     Reservation,
+    SecurityUpgrade,
     Session,
     StatusHistory,
     Tariff,
@@ -86,6 +87,8 @@ class Batch:
         self._wanted_starts: set[datetime] = set()
         self._expected_starts = 0
         self._free_transaction_ids: list[int] = []
+        self.security_upgrades: dict[int, SecurityUpgrade | None] = {}
+        """By charge point; see ``upgrades.under_way``."""
 
     # -- loading ---------------------------------------------------------------------------------------------
 

@@ -65,9 +65,8 @@ class Sessions:
         self.planned: list[tuple[ChargePoint, list[PlannedCommand]]] = []
         """CALLs for charge points that have come back from a step of their security upgrade."""
         connecting = {request.identity for request, _, _ in requests if isinstance(request, envelope.Connect)}
-        self._upgrades = upgrades.under_way(
-            row for identity, row in batch.charge_points.items() if identity in connecting
-        )
+        connecting_rows = [row for identity, row in batch.charge_points.items() if identity in connecting]
+        upgrades.under_way(batch, connecting_rows)  # of all of them in one query
 
     def _gateway(self, name: str, queue: str) -> Gateway:
         gateway, created = Gateway.objects.get_or_create(name=name, defaults={"queue": queue})
@@ -96,7 +95,8 @@ class Sessions:
             security_events.note(self.batch, seen)
             return envelope.ConnectReply(request.relay_id, False, admitted.status, admitted.reason)
         self._open(charge_point, request, self._gateways[gateway_name], admitted)
-        planned = upgrades.came_back(self.batch, charge_point, self._upgrades.get(charge_point.pk), admitted)
+        upgrade = upgrades.under_way(self.batch, [charge_point]).get(charge_point.pk)
+        planned = upgrades.came_back(self.batch, charge_point, upgrade, admitted)
         if planned:
             self.planned.append((charge_point, planned))
         return envelope.ConnectReply(request.relay_id, True, settings=_settings_of(charge_point))

@@ -113,11 +113,20 @@ def _profile_message(profile: int) -> ChangeConfigurationRequest:
 # -- going on ------------------------------------------------------------------------------------------------
 
 
-def under_way(charge_points: Iterable[ChargePoint]) -> dict[int, SecurityUpgrade]:
-    """The upgrades of these charge points that have not ended, by charge point."""
-    ids = [row.pk for row in charge_points]
-    found = SecurityUpgrade.objects.filter(charge_point__in=ids, state__in=UPGRADING) if ids else ()
-    return {row.charge_point_id: row for row in found}
+def under_way(batch: Batch, charge_points: Iterable[ChargePoint]) -> dict[int, SecurityUpgrade]:
+    """The upgrades of these charge points that have not ended, by charge point: one row of each for a whole batch, in
+    which a charge point may have answered, left and come back."""
+    known = batch.security_upgrades
+    wanted = [row.pk for row in charge_points]
+    if unknown := [pk for pk in wanted if pk not in known]:
+        known.update(dict.fromkeys(unknown))
+        known.update(
+            {
+                row.charge_point_id: row
+                for row in SecurityUpgrade.objects.filter(charge_point__in=unknown, state__in=UPGRADING)
+            }
+        )
+    return {pk: row for pk in wanted if (row := known[pk]) is not None and row.is_under_way}
 
 
 def answered(

@@ -16,7 +16,7 @@ class SecurityUpgradeMiddleware(OCPPMiddleware):
         status = str(getattr(request.message, "status", "") or command.error_code)
         row = None
         if command.source.startswith(upgrades.SOURCE):
-            row = upgrades.under_way([charge_point]).get(charge_point.pk)
+            row = upgrades.under_way(batch, [charge_point]).get(charge_point.pk)
         if row is not None and upgrades.source_of(row) == command.source:
             response.commands.extend(upgrades.answered(batch, charge_point, row, status, status in upgrades.TAKEN))
         elif secrecy.carries_key(command):

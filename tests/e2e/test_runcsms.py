@@ -5,10 +5,14 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from scripts.services.state import choose_port
+from tests.certificates import Authority, client_context
 from tests.e2e.browser import Browser, links
 from tests.e2e.central_system import HOST, CentralSystem, Launcher, Single
 from tests.e2e.chargers import begin_charging, charge_points, end_charging, switched_on
@@ -160,3 +164,20 @@ def test_worker_without_a_broker_says_what_to_set(site: Single) -> None:
     said = fails_to_start(site, "consume_rpc_queue")
     assert "set AMQP_URL" in said
     assert "runcsms" in said
+
+
+def test_it_ends_tls_by_itself_and_reads_new_certificates_without_dropping_anybody(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path / "ca")
+    pair = authority.issue("localhost")
+    system = launcher.single(WSGATE_TLS_CERT=pair.certificate, WSGATE_TLS_KEY=pair.key)
+    url = f"wss://{HOST}:{system.ws_ports[0]}/ocpp"
+    assert f"{url}/<identity>" in system.runcsms.output()
+    context = client_context(authority)
+    with connect(f"{url}/TLS-1", ssl=context, subprotocols=[Subprotocol("ocpp1.6")], proxy=None) as websocket:
+        system.runcsms.send(signal.SIGHUP)
+        system.runcsms.wait_for_output("The certificates have been read again")
+        websocket.send('[2,"1","Heartbeat",{}]')
+        assert str(websocket.recv(timeout=QUICKLY_S)).startswith('[3,"1",')
+    assert system.runcsms.stop() == 0

@@ -1,5 +1,6 @@
 """The admin of this app is for superusers: every address of it, taken from its table."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,7 @@ def addresses() -> Iterator[str]:
             for route in pattern.url_patterns:
                 assert isinstance(route, URLPattern)
                 assert isinstance(route.pattern, RoutePattern)
-                yield f"/admin/{pattern.pattern}{route.pattern}".replace("<path:object_id>", "1")
+                yield re.sub(r"<\w+:\w+>", "1", f"/admin/{pattern.pattern}{route.pattern}")
 
 
 ALL = sorted(set(addresses()))

@@ -371,6 +371,16 @@ def test_upgrade_from_0_to_3_step_by_step(online: Any, gateway: GatewayEnd) -> N
     assert wire.charge_point.registered_serial_number == "SN-7"
 
 
+def test_answer_and_return_in_one_batch(online: Any, gateway: GatewayEnd) -> None:
+    register(security_profile=1)
+    wire = online(**with_key())
+    row = begin(security.upgrade_security_profile, wire, 2)
+    again = Wire(gateway, "CP001")
+    answered = wire.frame(json.dumps([3, sent(wire)[0], {"status": "Accepted"}]))
+    gateway.send(answered, wire.disconnect(), again.connect(**with_key(secure=True)))
+    assert (state(row), again.charge_point.security_profile) == (UpgradeState.DONE, 2)
+
+
 def test_upgrade_that_is_refused_leaves_everything_as_it_was(online: Any, gateway: GatewayEnd) -> None:
     register(security_profile=1)
     wire = online(**with_key())

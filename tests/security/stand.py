@@ -125,34 +125,51 @@ class System:
 
 
 @contextlib.asynccontextmanager
-async def attacked(pki: Pki, *, tls: bool = True, **limits: Any) -> AsyncIterator[System]:
-    """A running system; at the end the honest charge point must not have noticed anything."""
+async def running_worker() -> AsyncIterator[MemoryRelay]:
+    """A worker in a thread, and the relay that leads to it."""
     relay = MemoryRelay()
-    carrier = MemoryCarrier(relay.submit)
-    relay.deliver_to_gateway = carrier.deliver
     worker = Worker(relay, name="attacked")
     thread = threading.Thread(target=worker.run, name="worker")
+    commands.use_memory_relay(relay)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        worker.stop()
+        await asyncio.to_thread(thread.join, PATIENCE_S)
+        commands.forget_memory_relay(relay)
+        assert not thread.is_alive()
+
+
+@contextlib.asynccontextmanager
+async def gateway_on(relay: MemoryRelay, pki: Pki, *, tls: bool, **limits: Any) -> AsyncIterator[System]:
+    """A gateway in front of this relay; one at a time."""
+    carrier = MemoryCarrier(relay.submit)
+    relay.deliver_to_gateway = carrier.deliver
     files = TLSConfig(
         pairs=((pki.server.certificate, pki.server.key),), client_ca=pki.authority.certificate, crl=pki.crl
     )
     quick: dict[str, Any] = {"announce_interval_s": 0.1, "close_timeout_s": 0.5, "drain_s": 2, "goodbye_s": 0.5}
     config = Config(listen=(Address("127.0.0.1", 0),), tls=files if tls else None, **{**quick, **limits})
-    commands.use_memory_relay(relay)
-    thread.start()
     gateway = Gateway(config, carrier)
     await gateway.start()
-    system = System(pki, gateway, tls)
     try:
-        async with system.connect("/ocpp/HONEST", additional_headers=basic("HONEST", OTHER_KEY)) as system.honest:
-            await system.is_unharmed()
-            yield system
-            await system.is_unharmed()
+        yield System(pki, gateway, tls)
     finally:
         await gateway.stop()
-        worker.stop()
-        await asyncio.to_thread(thread.join, PATIENCE_S)
-        commands.forget_memory_relay(relay)
-        assert not thread.is_alive()
+
+
+@contextlib.asynccontextmanager
+async def attacked(pki: Pki, *, tls: bool = True, **limits: Any) -> AsyncIterator[System]:
+    """A running system; at the end the honest charge point must not have noticed anything."""
+    async with (
+        running_worker() as relay,
+        gateway_on(relay, pki, tls=tls, **limits) as system,
+        system.connect("/ocpp/HONEST", additional_headers=basic("HONEST", OTHER_KEY)) as system.honest,
+    ):
+        await system.is_unharmed()
+        yield system
+        await system.is_unharmed()
 
 
 async def in_database(ask: Callable[[], T]) -> T:

@@ -73,11 +73,13 @@ class CentralSystem:
         self._ending = threading.Event()
         self._failed = False
         self._http = http
+        self._scheme = "ws" if config.tls is None else "wss"
         self._relay = MemoryRelay()
         carrier = MemoryCarrier(self._relay.submit)
         self._relay.deliver_to_gateway = carrier.deliver
         self._gateway = Gateway(config, carrier)
         self._gateway_stops: Callable[[], None] = lambda: None
+        self._gateway_reloads: Callable[[], None] = lambda: None
         self._worker = Worker(self._relay, name=f"runcsms:{os.getpid()}")
         self._courier = Courier(name=f"runcsms:{os.getpid()}")
         self._web = _web_server(http)
@@ -86,6 +88,7 @@ class CentralSystem:
         """Serve until SIGINT or SIGTERM. Raises ``CommandError`` when a part ends by itself."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._ending.set())
+        signal.signal(signal.SIGHUP, lambda *_: self._gateway_reloads())
         commands.use_memory_relay(self._relay)
         try:
             worker = self._start("worker", self._worker.run)
@@ -132,9 +135,10 @@ class CentralSystem:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._gateway_stops = lambda: loop.call_soon_threadsafe(stopping.set)  # type: ignore[assignment]
+        self._gateway_reloads = lambda: loop.call_soon_threadsafe(self._gateway.reload_certificates)  # type: ignore[assignment]
         await self._gateway.start()
         for address in self._gateway.addresses:
-            logger.info("Charge points connect to ws://%s/ocpp/<identity>", _shown(address))
+            logger.info("Charge points connect to %s://%s/ocpp/<identity>", self._scheme, _shown(address))
         logger.info("The console is at http://%s/, the admin at http://%s/admin/", *(_shown(self._http),) * 2)
         if self._ending.is_set():
             stopping.set()
