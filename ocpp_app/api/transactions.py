@@ -18,7 +18,7 @@ from ocpp_app.api.filters import Filters
 from ocpp_app.api.problems import Conflict
 from ocpp_app.api.resource import Listed, Shown
 from ocpp_app.errors import TransactionEnded
-from ocpp_app.models import Anomaly, AnomalyKind, MeterValue, Scope, Transaction
+from ocpp_app.models import Anomaly, AnomalyKind, ChargePoint, MeterValue, Scope, Transaction
 
 BIG = 2**63 - 1
 
@@ -92,6 +92,8 @@ class TransactionFilters(Filters):
 
     def narrow(self, rows: QuerySet) -> QuerySet:
         values = {name: value for name, value in self.validated_data.items() if value is not None}
+        if identity := values.pop("charge_point__identity", None):  # by its key an index finds them in their order
+            values["charge_point"] = ChargePoint.objects.filter(identity=identity).values_list("pk", flat=True).first()
         wanted = values.pop("anomaly", None)
         rows = rows.filter(**values)
         anomalies = Anomaly.objects.values("transaction")
@@ -119,6 +121,12 @@ class Transactions(Listed, Shown):
     filters = TransactionFilters
     orderings = ("id", "started_at")
     action_scopes = {"close": Scope.OPERATE}
+
+    @property
+    def ordering(self) -> tuple[str, ...]:  # type: ignore[override]
+        """By key, which is in the order of receipt; those of a period by their start, which an index is made for."""
+        period = {"started_from", "started_before"}
+        return ("-started_at", "-pk") if period & set(self.request.query_params) else ("-pk",)
 
     def rows(self) -> QuerySet:
         return Transaction.objects.select_related("organisation", "charge_point", "connector").prefetch_related(

@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from ocpp_app.models.charge_point import ChargePoint, Connector
@@ -134,6 +135,9 @@ class Transaction(models.Model):
             models.Index(fields=("tag",), condition=models.Q(is_active=True), name="ocpp_tx_active_tag"),
             models.Index(fields=("organisation",), condition=models.Q(is_active=True), name="ocpp_tx_active_here"),
             models.Index(fields=("organisation", "-id"), name="ocpp_tx_organisation"),
+            models.Index(fields=("organisation", "-started_at"), name="ocpp_tx_organisation_start"),
+            models.Index(fields=("charge_point", "-id"), name="ocpp_tx_charge_point_id"),
+            models.Index(Upper("id_tag"), models.F("id").desc(), name="ocpp_tx_id_tag"),
             models.Index(fields=("stopped_at",), name="ocpp_tx_stopped"),
         )
 
