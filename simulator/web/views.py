@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 
+from django.conf import global_settings, settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -73,7 +74,10 @@ def words(request: HttpRequest) -> HttpResponseBase:
 
 
 def _login_url() -> str | None:
+    """The project's LOGIN_URL; where it has set none the admin's, if it has one."""
+    if settings.LOGIN_URL != global_settings.LOGIN_URL:
+        return None
     try:
         return reverse("admin:login")
     except NoReverseMatch:
-        return None  # the project's LOGIN_URL
+        return None

@@ -1,5 +1,7 @@
 """The simulator page: Chromium against a running gateway and worker."""
 
+import base64
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -73,10 +75,13 @@ def switched_on(page: SimulatorPage, identity: str, endpoint: str, **options: ob
     return charger
 
 
+def openssl(*arguments: str) -> bytes:
+    return subprocess.run(["openssl", *arguments], capture_output=True, check=True).stdout
+
+
 def hashes_of(certificate: str) -> dict[str, str]:
     """How openssl names a certificate that has signed itself."""
-    command = ["openssl", "ocsp", "-issuer", certificate, "-sha256", "-cert", certificate, "-req_text"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = openssl("ocsp", "-issuer", certificate, "-sha256", "-cert", certificate, "-req_text").decode()
     found = dict(re.findall(r"(Issuer Name Hash|Issuer Key Hash|Serial Number): (\w+)", said))
     return {
         "hashAlgorithm": "SHA256",
@@ -324,6 +329,58 @@ def test_every_command_is_answered_and_does_what_it_says(
     expect(charger.card.locator(".facts")).to_contain_text("2.1 · Installed")
     expect(charger.card.locator(".facts")).to_contain_text("version 3: local1")
     expect(charger.card.locator(".configuration tr", has_text="ClockAlignedDataInterval")).to_contain_text("900")
+
+
+def test_signatures_are_examined_and_a_certificate_is_asked_for(
+    page: SimulatorPage, site: Single, api: Api, tmp_path: Path
+) -> None:
+    charger = switched_on(page, "PAGE-signed", site.url)
+    charger.run_time(5)
+    authority = Authority(tmp_path / "authority")
+    pair = authority.issue("Firmware Inc.")
+    image = tmp_path / "image"
+    image.write_bytes(b"firmware 3.2")
+    signature = openssl("dgst", "-sha256", "-sign", pair.key, str(image))
+
+    def update(request_id: int, signed: bytes) -> None:
+        firmware = {
+            "location": f"{files.url}/image-3.2.bin",
+            "retrieveDateTime": datetime.now(UTC).isoformat(),
+            "signingCertificate": Path(pair.certificate).read_text(),
+            "signature": base64.b64encode(signed).decode(),
+        }
+        answer = api.command("PAGE-signed", "SignedUpdateFirmware", requestId=request_id, firmware=firmware)
+        assert answer == {"status": "Accepted"}
+
+    def told(request_id: int) -> list[str]:
+        query = "SELECT raw FROM ocpp_app_message WHERE action = 'SignedFirmwareStatusNotification' ORDER BY id"
+        payloads = [json.loads(raw)[3] for raw in site.database.values(query)]
+        return [payload["status"] for payload in payloads if payload["requestId"] == request_id]
+
+    with FileServer({"/image-3.2.bin": image.read_bytes()}) as files:
+        update(1, signature[:-1] + bytes([signature[-1] ^ 1]))
+        wait_until(lambda: told(1) == ["Downloading", "Downloaded", "InvalidSignature"], "the signature is wrong")
+        update(2, signature)
+        steps = ["Downloading", "Downloaded", "SignatureVerified", "Installing", "InstallRebooting", "Installed"]
+        wait_until(lambda: told(2) == steps, "the firmware is installed")
+
+    charger.expect_connection("Online")
+    trigger = {"requestedMessage": "SignChargePointCertificate"}
+    assert api.command("PAGE-signed", "ExtendedTriggerMessage", **trigger) == {"status": "Accepted"}
+    query = (
+        "SELECT m.raw FROM ocpp_app_message m JOIN ocpp_app_chargepoint c ON c.id = m.charge_point_id "
+        "WHERE c.identity = 'PAGE-signed' AND m.action = 'SignCertificate'"
+    )
+    wait_until(lambda: site.database.values(query), "it asks for a certificate")
+    request = tmp_path / "request.csr"
+    request.write_text(json.loads(site.database.value(query))[3]["csr"])
+    assert b"CN = PAGE-signed" in openssl("req", "-in", str(request), "-noout", "-verify", "-subject")
+    ca = ["-CA", authority.certificate, "-CAkey", str(tmp_path / "authority" / "ca.key"), "-set_serial", "7"]
+    chain = openssl("x509", "-req", "-in", str(request), *ca, "-days", "30").decode()
+    assert api.command("PAGE-signed", "CertificateSigned", certificateChain=chain) == {"status": "Accepted"}
+    charger.open("Inside")
+    expect(charger.card.locator(".facts")).to_contain_text("Own certificate")
+    expect(charger.card.locator(".facts")).to_contain_text("3.2 · Installed")
 
 
 def test_anything_can_be_sent_and_its_answer_is_shown(page: SimulatorPage, site: Single) -> None:

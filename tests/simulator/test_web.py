@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import global_settings
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.test import Client
@@ -48,6 +49,8 @@ def test_who_sees_it(settings: Any, name: str) -> None:
     assert [client.get(address).status_code for client in (staff, visitor, stranger)] == [404, 404, 404]
     settings.OCPP_SIMULATOR = "staff"
     assert [client.get(address).status_code for client in (staff, visitor, stranger)] == [200, 403, 302]
+    assert stranger.get(address).headers["Location"] == f"/login/?next={address}"
+    settings.LOGIN_URL = global_settings.LOGIN_URL  # a project that has set none
     assert stranger.get(address).headers["Location"] == f"/admin/login/?next={address}"
     settings.OCPP_SIMULATOR = "open"
     assert [client.get(address).status_code for client in (staff, visitor, stranger)] == [200, 200, 200]

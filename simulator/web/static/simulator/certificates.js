@@ -23,7 +23,7 @@ export function read(der) {
             hashAlgorithm: "SHA256",
             issuerNameHash: sha256(issuer.whole),
             issuerKeyHash: sha256(key), // of the certificate's own key: roots have signed themselves
-            serialNumber: hex(serial.content).replace(/^(00)+(?=.)/, "").slice(0, 40),
+            serialNumber: hex(serial.content).replace(/^0+(?=.)/, "").slice(-40),
         },
     };
 }
