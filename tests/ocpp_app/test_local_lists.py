@@ -288,6 +288,15 @@ def test_refused_differential_update_is_followed_by_a_full_one(status: str, wire
     assert list_of(wire).state == ListState.IN_SYNC
 
 
+def test_version_mismatch_is_followed_by_a_full_list_even_if_the_version_is_ours(wire: Wire) -> None:
+    in_sync(wire)
+    IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
+    upkeep.keep_lists_and_caches()
+    answer(wire, '{"status":"VersionMismatch"}')
+    answer(wire, '{"listVersion":1}')
+    assert (sent(wire)[1]["updateType"], sent(wire)[1]["listVersion"]) == ("Full", 3)
+
+
 def test_failed_full_update_changes_nothing_and_is_tried_again_later_with_less(wire: Wire) -> None:
     IdTag.objects.bulk_create(
         IdTag(id_tag=f"CARD{n}", key=f"CARD{n}", organisation=Organisation.default()) for n in range(60)
