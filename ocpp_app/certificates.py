@@ -10,16 +10,17 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 from ocpp_app.errors import CertificateInvalid
 from ocppj.v16 import HashAlgorithmEnumType
 
-ALGORITHMS: Mapping[str, type[hashes.HashAlgorithm]] = {
-    HashAlgorithmEnumType.SHA256: hashes.SHA256,
-    HashAlgorithmEnumType.SHA384: hashes.SHA384,
-    HashAlgorithmEnumType.SHA512: hashes.SHA512,
+ALGORITHMS: Mapping[str, hashes.HashAlgorithm] = {
+    HashAlgorithmEnumType.SHA256: hashes.SHA256(),
+    HashAlgorithmEnumType.SHA384: hashes.SHA384(),
+    HashAlgorithmEnumType.SHA512: hashes.SHA512(),
 }
 
 
@@ -61,11 +62,12 @@ def hash_data(
     certificate: x509.Certificate, issuer: x509.Certificate | None = None, algorithm: str = HashAlgorithmEnumType.SHA256
 ) -> HashData:
     """What names this certificate on a charge point; a root is its own issuer."""
-    issued_by = issuer or certificate
+    request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer or certificate, ALGORITHMS[algorithm])
+    named = request.build()
     return HashData(
         hash_algorithm=str(algorithm),
-        issuer_name_hash=_hash(certificate.issuer.public_bytes(), algorithm),
-        issuer_key_hash=_hash(_key_bits(issued_by), algorithm),
+        issuer_name_hash=named.issuer_name_hash.hex(),
+        issuer_key_hash=named.issuer_key_hash.hex(),
         serial_number=f"{certificate.serial_number:X}",
     )
 
@@ -103,36 +105,3 @@ def common_names(name: x509.Name) -> list[str]:
 
 def organisations(name: x509.Name) -> list[str]:
     return names_of(name, NameOID.ORGANIZATION_NAME)
-
-
-def _hash(data: bytes, algorithm: str) -> str:
-    digest = hashes.Hash(ALGORITHMS[algorithm]())
-    digest.update(data)
-    return digest.finalize().hex()
-
-
-def _key_bits(certificate: x509.Certificate) -> bytes:
-    """The subjectPublicKey BIT STRING without tag, length and the count of unused bits."""
-    digest_of_key = certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return _bit_string_of(digest_of_key)
-
-
-def _bit_string_of(subject_public_key_info: bytes) -> bytes:
-    """SEQUENCE { SEQUENCE algorithm, BIT STRING key }: the second element's content (RFC 5280 §4.1)."""
-    outer, _end = _element(subject_public_key_info, 0)
-    _algorithm, after = _element(subject_public_key_info, outer[0])
-    (start, end), _rest = _element(subject_public_key_info, after)
-    return subject_public_key_info[start + 1 : end]
-
-
-def _element(der: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """Where the content of the DER element at this place begins and ends, and where the next element begins."""
-    length = der[at + 1]
-    start = at + 2
-    if length & 0x80:
-        count = length & 0x7F
-        length = int.from_bytes(der[start : start + count], "big")
-        start += count
-    return (start, start + length), start + length

@@ -21,10 +21,12 @@ from ocppj.v16 import (
     ChargePointStatus,
     HeartbeatRequest,
     Reason,
+    SecurityEventNotificationRequest,
     StartTransactionRequest,
     StatusNotificationRequest,
 )
 from simulator import answers, commands
+from simulator.certificates import Certificates
 from simulator.charging import Charging, StatusChange
 from simulator.clock import Clock
 from simulator.configuration import Configuration
@@ -89,6 +91,7 @@ class ChargePoint:
             self.ledger,
         )
         self.reader = Reader(self.charging, self.clock, self.configuration)
+        self.certificates = Certificates()
         self.maintenance = Maintenance(self.clock, specification.identity, specification.firmware_version)
         self.registration = Registration(boot_due=now)
         self.is_operative = True
@@ -278,6 +281,10 @@ class ChargePoint:
         """The central system contradicts the local authorization list (OCPP 1.6 §3.5.2)."""
         conflict = ChargePointErrorCode.LocalListConflict
         self._report(StatusChange(None, self.status, conflict, None, self.clock.utc(now)), now)
+
+    def report_security_event(self, kind: str, now: float) -> None:
+        """Tell the central system of a security event (whitepaper A04)."""
+        self.request(SecurityEventNotificationRequest(type=kind, timestamp=self.clock.utc(now)), now)
 
     def forget_reported(self, connector_id: int) -> None:
         """A StatusNotification was lost: report that status again."""

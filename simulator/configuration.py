@@ -195,4 +195,8 @@ def _standard_keys(connectors: int, phases: int, sample_interval_s: int) -> list
         readonly("ConnectorSwitch3to1PhaseSupported", "false"),
         readonly("MaxChargingProfilesInstalled", 40),
         readonly("SupportedFileTransferProtocols", "HTTP,HTTPS"),
+        readonly("AdditionalRootCertificateCheck", "false"),
+        readonly("CertificateSignedMaxChainSize", 10_000),
+        readonly("CertificateStoreMaxLength", 10),
+        Key("CpoName", "Simulated operator", lambda value: 0 < len(value) <= 64),
     ]

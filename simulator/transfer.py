@@ -1,6 +1,7 @@
 """Moves files for a charge point over HTTP: firmware in, diagnostics out (OCPP 1.6 §8). Blocks: call it in a thread."""
 
 import base64
+import hashlib
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import Request, build_opener
@@ -21,19 +22,22 @@ def transfer(job: Job, content: bytes) -> int:
     Raises ``OSError``, ``ValueError`` or ``http.client.HTTPException`` where that is not possible.
     """
     if isinstance(job, Download):
-        return _download(job.url)
+        size, job.digest = _download(job.url)
+        return size
     _upload(job.url, job.file_name, content)
     return len(content)
 
 
-def _download(url: str) -> int:
-    size = 0
+def _download(url: str) -> tuple[int, bytes]:
+    """The size, and the SHA-256."""
+    size, digest = 0, hashlib.sha256()
     with _opener.open(_request(url), timeout=TIMEOUT_S) as response:
         while chunk := response.read(CHUNK):
             size += len(chunk)
+            digest.update(chunk)
             if size > MOST_BYTES:
                 raise ValueError(f"The file is longer than {MOST_BYTES} bytes.")
-    return size
+    return size, digest.digest()
 
 
 def _upload(url: str, file_name: str, content: bytes) -> None:

@@ -32,6 +32,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "DeliveryStateEnum": "ocpp_app.models.DeliveryState",
         "WantedStateEnum": "ocpp_app.models.WantedState",
         "AvailabilityEnum": "ocpp_app.models.Availability",
+        "TaskStateEnum": "ocpp_app.models.TaskState",
+        "CampaignStateEnum": "ocpp_app.models.CampaignState",
+        "CampaignTargetStateEnum": "ocpp_app.models.TargetState",
+        "CertificateRequestStateEnum": "ocpp_app.models.RequestState",
+        "CertificateUseEnum": "ocpp_app.models.CertificateUse",
+        "DiagnosticsKindEnum": "ocpp_app.models.DiagnosticsKind",
         "AvailabilityStateEnum": "ocpp_app.models.AvailabilityState",
     },
     "POSTPROCESSING_HOOKS": [

@@ -11,12 +11,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ocpp_app.api import (
+    certificates,
     charge_points,
     charging_profiles,
     command_batches,
     commands,
     configuration,
     events,
+    firmware,
     id_tags,
     local_lists,
     messages,
@@ -24,6 +26,7 @@ from ocpp_app.api import (
     reports,
     reservations,
     tariffs,
+    tasks,
     transactions,
 )
 from ocpp_app.api.resource import Resource
@@ -109,6 +112,14 @@ resources: list[URLPattern] = [
     *resource("messages", messages.Messages),
     *resource("reservations", reservations.Reservations),
     path("reports/", reports.Reports.as_view({"get": "make"}), name="reports"),
+    *resource("firmware", firmware.FirmwareFiles),
+    *resource("firmware-updates", firmware.FirmwareUpdates),
+    *resource("firmware-campaigns", firmware.FirmwareCampaigns),
+    part("firmware-campaigns/<int:campaign>/charge-points", firmware.CampaignTargets),
+    *resource("diagnostics", tasks.Diagnostics),
+    *resource("certificates", certificates.Certificates),
+    *resource("certificate-requests", certificates.CertificateRequests),
+    *resource("security-events", certificates.ChargePointSecurityEvents),
     *resource("events", events.Events),
     *resource("webhooks", events.Webhooks),
     *resource("webhook-deliveries", events.WebhookDeliveries),

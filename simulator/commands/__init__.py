@@ -16,6 +16,7 @@ from simulator.commands import (
     local_auth_list_management,
     remote_trigger,
     reservation,
+    security,
     smart_charging,
 )
 from simulator.commands.reply import Handler
@@ -30,6 +31,7 @@ HANDLERS: Mapping[str, Handler] = {
     **local_auth_list_management.HANDLERS,
     **remote_trigger.HANDLERS,
     **reservation.HANDLERS,
+    **security.HANDLERS,
     **smart_charging.HANDLERS,
 }
 """Action → handler; an action that is not in it is answered with a CALLERROR."""

@@ -11,12 +11,13 @@ from ocpp_app.models import ChargePoint
 from ocppj import envelope
 from tests.actions import ACTIONS
 from tests.docs.pages import ROOT
+from tests.ocpp_app.conftest import private_files as private_files
 from tests.ocpp_app.conftest import pytest_configure as pytest_configure
 from tests.ocpp_app.site import Site, call_of
 
 
 @pytest.fixture
-def site(transactional_db: None, settings: Any) -> Iterator[Site]:
+def site(transactional_db: None, settings: Any, private_files: Any) -> Iterator[Site]:
     """CP001 is connected and accepts everything; CP002 is registered and offline."""
     settings.OCPP_RELAY = "memory"
     for identity in ("CP001", "CP002"):

@@ -19,6 +19,10 @@ ANSWERS = {
     "StatusNotification": "{}",
     "FirmwareStatusNotification": "{}",
     "DiagnosticsStatusNotification": "{}",
+    "SignedFirmwareStatusNotification": "{}",
+    "LogStatusNotification": "{}",
+    "SecurityEventNotification": "{}",
+    "SignCertificate": '{"status":"Accepted"}',
 }
 
 

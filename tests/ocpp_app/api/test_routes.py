@@ -36,6 +36,7 @@ def address(route: URLPattern, tenant: Tenant) -> str:
     """The route's address with keys of this tenant's rows."""
     where = str(route.pattern).replace("<str:identity>", tenant.charge_point.identity)
     where = where.replace("<uuid:batch>", str(tenant.organisation.command_batches.first().pk))  # type: ignore[union-attr]
+    where = where.replace("<int:campaign>", str(tenant.organisation.firmware_campaigns.first().pk))  # type: ignore[union-attr]
     if "<" in where:
         model = view_of(route).model
         row = next(row for row in model._default_manager.all() if organisation_id_of(row) == tenant.organisation.pk)

@@ -14,17 +14,25 @@ from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
     ApiToken,
+    CampaignTarget,
+    CertificateRequest,
     ChargePoint,
     ChargePointGroup,
+    ChargePointSecurityEvent,
     Command,
     CommandBatch,
     ConfigurationKey,
     ConfigurationTemplate,
     Connector,
     DeliveryState,
+    DiagnosticsTask,
     Direction,
     Event,
+    Firmware,
+    FirmwareCampaign,
+    FirmwareTask,
     IdTag,
+    InstalledCertificate,
     Message,
     MeterValue,
     Organisation,
@@ -34,6 +42,7 @@ from ocpp_app.models import (
     Session,
     Site,
     Tariff,
+    TaskStatus,
     Transaction,
     WebhookDelivery,
     WebhookSubscription,
@@ -129,6 +138,7 @@ def make_charge_point(organisation: Organisation, identity: str, **values: Any) 
     batch = CommandBatch.objects.create(organisation=organisation, size=1, **soft)
     command = Command.objects.create(charge_point=charge_point, batch=batch, timeout_s=30, **soft)
     make_reservation(charge_point)
+    make_tasks(charge_point)
     make_event(charge_point)
     ConfigurationKey.objects.create(
         charge_point=charge_point, key="HeartbeatInterval", name="heartbeatinterval", value="60", is_known=True
@@ -136,6 +146,35 @@ def make_charge_point(organisation: Organisation, identity: str, **values: Any) 
     set_availability(charge_point, 1, operative=False)
     make_list_and_profiles(charge_point, command, identity, NOW)
     return charge_point
+
+
+def make_tasks(charge_point: ChargePoint) -> None:
+    """A firmware update of a campaign, diagnostics, certificates and a security event."""
+    firmware, _made = Firmware.objects.get_or_create(
+        organisation=charge_point.organisation,
+        version="2.0",
+        defaults={"file": "firmware/a.bin", "file_name": "a.bin", "size": 1, "sha256": "00"},
+    )
+    campaign, _made = FirmwareCampaign.objects.get_or_create(
+        organisation=charge_point.organisation, name="Spring", defaults={"firmware": firmware, "created_at": NOW}
+    )
+    asked: dict[str, Any] = {"charge_point": charge_point, "created_at": NOW, "expires_at": NOW}
+    update = FirmwareTask.objects.create(firmware=firmware, retrieve_at=NOW, **asked)
+    upload = DiagnosticsTask.objects.create(kind="SecurityLog", **asked)
+    CampaignTarget.objects.create(campaign=campaign, charge_point=charge_point, wave=1, task=update)
+    told: dict[str, Any] = {"charge_point": charge_point, "action": "A", "status": "Idle", "received_at": NOW}
+    TaskStatus.objects.create(firmware_task=update, **told)
+    TaskStatus.objects.create(diagnostics_task=upload, **told)
+    InstalledCertificate.objects.create(
+        charge_point=charge_point,
+        use="ManufacturerRootCertificate",
+        hash_algorithm="SHA256",
+        issuer_name_hash="aa",
+        issuer_key_hash="bb",
+        serial_number="1",
+    )
+    CertificateRequest.objects.create(charge_point=charge_point, csr="x", state="refused", created_at=NOW)
+    ChargePointSecurityEvent.objects.create(charge_point=charge_point, type="StartupOfTheDevice", received_at=NOW)
 
 
 def make_event(charge_point: ChargePoint) -> Event:
