@@ -202,6 +202,10 @@ class ChargePoints(ConfigurationActions, Listed, Shown, Created, Deleted):
     search_fields = ("identity", "name", "serial_number", "charge_box_serial_number", "vendor", "model", "site__name")
     orderings = ("identity", "name", "vendor", "model", "registration_status", "created_at")
     ordering = ("identity",)
+    examples = {
+        "create": {"identity": "CP001", "name": "Gate", "password": "0123456789abcdef0123456789abcdef01234567"},
+        "partial_update": {"name": "Gate, left"},
+    }
     etag_fields = ("identity", *ADMINISTRATION, "registration_status", "authorization_key", *TREATMENT)
     action_scopes = {
         "approve": Scope.OPERATE,
@@ -336,6 +340,7 @@ class Sites(Listed, Shown, Created, Deleted):
     orderings = ("name", "created_at")
     ordering = ("name", "pk")
     etag_fields = ("name", "address", "grid_limit_w", "tariff")
+    examples = {"create": {"name": "Depot", "address": "1 Harbour Street", "grid_limit_w": 43000}}
 
     def rows(self) -> QuerySet:
         return Site.objects.select_related("organisation")
@@ -357,6 +362,7 @@ class Groups(Listed, Shown, Created, Deleted):
     orderings = ("name",)
     ordering = ("name", "pk")
     etag_fields = ("name", "description")
+    examples = {"create": {"name": "Visitors", "description": "Behind the gate"}}
 
     def rows(self) -> QuerySet:
         return ChargePointGroup.objects.select_related("organisation")

@@ -88,6 +88,7 @@ class IdTags(Listed, Shown, Created, Deleted):
     orderings = ("id_tag", "created_at")
     ordering = ("id_tag", "pk")
     etag_fields = WRITABLE
+    examples = {"create": {"id_tag": "04A2B3C4D5", "note": "Ms Jones"}, "partial_update": {"is_blocked": True}}
 
     def rows(self) -> QuerySet:
         return IdTag.objects.select_related("organisation", "owner").prefetch_related("groups")

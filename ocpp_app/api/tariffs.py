@@ -84,6 +84,7 @@ class Tariffs(Listed, Shown, Created, Deleted):
     orderings = ("name", "created_at")
     ordering = ("name", "pk")
     etag_fields = (*WRITABLE, "windows")
+    examples = {"create": {"name": "Day", "currency": "EUR", "price_per_kwh": "0.39", "price_per_minute": "0"}}
 
     def rows(self) -> QuerySet:
         return Tariff.objects.select_related("organisation").prefetch_related("windows")

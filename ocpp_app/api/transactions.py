@@ -121,6 +121,7 @@ class Transactions(Listed, Shown):
     filters = TransactionFilters
     orderings = ("id", "started_at")
     action_scopes = {"close": Scope.OPERATE}
+    examples = {"close": {"reason": "The charge point was replaced."}}
 
     @property
     def ordering(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -155,6 +156,7 @@ class Anomalies(Listed, Shown):
     serializer_class = AnomalySerializer
     filters = ResolvedFilter
     action_scopes = {"resolve": Scope.OPERATE}
+    examples = {"resolve": {"note": "Meter was exchanged on that day."}}
 
     class ResolutionSerializer(serializers.Serializer):
         note = serializers.CharField(max_length=10_000, help_text="What was found, or decided.")

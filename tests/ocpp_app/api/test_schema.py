@@ -15,6 +15,7 @@ from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import booleans
+from jsonschema import Draft202012Validator
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 
@@ -59,6 +60,18 @@ def test_every_operation_tells_of_problems_and_needs_somebody() -> None:
         assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}, (path, method)
         assert {"token": []} in operation["security"], (path, method)
         assert operation["description"], (path, method)
+
+
+def test_bodies_have_examples_that_are_valid() -> None:
+    described = document()
+    known = {**described, "$schema": "https://json-schema.org/draft/2020-12/schema"}
+    found = {}
+    for _path, _method, operation in operations(described):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        for example in body.get("examples", {}).values():
+            found[operation["operationId"]] = example["value"]
+            Draft202012Validator({**known, **body["schema"]}).validate(example["value"])
+    assert {"createChargePoint", "createIdTag", "createReservation", "createWebhook", "closeTransaction"} <= set(found)
 
 
 def test_docs_page_needs_no_other_host(settings: Any) -> None:
