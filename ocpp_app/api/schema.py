@@ -34,9 +34,10 @@ class ApiSchema(AutoSchema):
         if given := view.operation or view.operations.get(name):
             return str(given)
         first, *rest = name.split("_")
-        verb = VERBS.get(name) or first + "".join(word.capitalize() for word in rest)
         noun: str = view.plural if name == "list" else view.noun
-        return verb + noun
+        if name in VERBS:
+            return VERBS[name] + noun
+        return first + noun + "".join(word.capitalize() for word in rest)  # renewChargePointPassword
 
     def get_request_serializer(self) -> Any:
         if body := self.view.bodies.get(self.view.action):

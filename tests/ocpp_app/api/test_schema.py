@@ -52,7 +52,13 @@ def test_operation_ids_are_names_for_a_client_and_unique() -> None:
     names = [operation["operationId"] for _path, _method, operation in operations(document())]
     assert len(names) == len(set(names)) > 30
     assert all(re.fullmatch(r"[a-z][A-Za-z]+", name) for name in names)
-    assert {"listChargePoints", "createChargePoint", "closeTransaction", "getMeterValueSeries"} <= set(names)
+    assert {
+        "listChargePoints",
+        "createChargePoint",
+        "closeTransaction",
+        "getMeterValueSeries",
+        "renewWebhookSecret",
+    } <= set(names)
 
 
 def test_every_operation_tells_of_problems_and_needs_somebody() -> None:
