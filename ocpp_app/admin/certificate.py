@@ -1,15 +1,24 @@
 """Certificates: what is installed on charge points, and what they asked us to sign. Evidence."""
 
-from django.contrib import admin
-from django.db.models import Q
+from datetime import timedelta
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ocpp_app.admin.base import EvidenceAdmin
 from ocpp_app.admin.display import BAD, BUSY, GOOD, IDLE, WARNING, badge, code
 from ocpp_app.admin.filters import linked, yes_no
 from ocpp_app.admin.search import BoundedListMixin
+from ocpp_app.certificate_store import delete_certificate
+from ocpp_app.errors import OCPPAppError
 from ocpp_app.models import CertificateRequest, ChargePoint, InstalledCertificate, RequestState
+from ocppj.errors import PayloadError
 
+QUEUED_FOR = timedelta(days=1)
 REQUEST_TONES = {
     RequestState.ACCEPTED: WARNING,
     RequestState.SIGNED: BUSY,
@@ -37,6 +46,7 @@ class InstalledCertificateAdmin(BoundedListMixin, EvidenceAdmin):
         linked("charge_point", ChargePoint),
     )
     list_select_related = ("charge_point",)
+    actions = ("delete_there",)
     search_help_text = gettext_lazy("The identity of a charge point, or its beginning; a serial number; a subject.")
     fields = (
         ("charge_point", "use"),
@@ -50,6 +60,22 @@ class InstalledCertificateAdmin(BoundedListMixin, EvidenceAdmin):
 
     def other(self, word: str) -> Q:
         return Q(serial_number__iexact=word) | Q(subject__icontains=word)
+
+    def has_ask_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ocpp_app.delete_installedcertificate")
+
+    @admin.action(description=gettext_lazy("Delete on the charge point"), permissions=["ask"])
+    def delete_there(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """The charge point decides; a root of the central system that it needs now it keeps (M04.FR.06)."""
+        expires_at = timezone.now() + QUEUED_FOR
+        for row in queryset.select_related("charge_point"):
+            try:
+                delete_certificate(row, expires_at=expires_at, requested_by=request.user, source="admin")
+            except (PayloadError, OCPPAppError, ValueError) as error:
+                self.message_user(request, f"{row.charge_point}: {error}", messages.ERROR)
+                continue
+            self.log_change(request, row, _("Asked the charge point to delete it."))
+            self.message_user(request, _("%s is asked to delete it.") % row.charge_point, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("state"), ordering="removed_at")
     def installed(self, obj: InstalledCertificate) -> str:

@@ -35,10 +35,12 @@ from ocpp_app.admin.organisation import SameOrganisationForm
 from ocpp_app.admin.quirk_note import QuirkNoteInline
 from ocpp_app.admin.send_command import SendCommandMixin
 from ocpp_app.admin.session import SESSION_COLUMNS, SessionColumnsMixin
+from ocpp_app.admin.task_actions import TASK_MODELS, TaskActionsMixin
 from ocpp_app.admission import required_profile
 from ocpp_app.errors import ChargePointOffline, OCPPAppError
 from ocpp_app.models import (
     ChargePoint,
+    ChargePointSecurityEvent,
     Command,
     CompositeSchedule,
     Connector,
@@ -183,7 +185,7 @@ class SessionInline(SessionColumnsMixin, ReadOnlyInline):
 
 
 @admin.register(ChargePoint)
-class ChargePointAdmin(SendCommandMixin, ConfigurationActionsMixin, Admin):
+class ChargePointAdmin(SendCommandMixin, TaskActionsMixin, ConfigurationActionsMixin, Admin):
     form = ChargePointForm
     list_display = (
         "identity",
@@ -221,6 +223,9 @@ class ChargePointAdmin(SendCommandMixin, ConfigurationActionsMixin, Admin):
         "read_configuration",
         "apply_configuration",
         "restart",
+        "update_firmware",
+        "ask_for_diagnostics",
+        "manage_certificates",
     )
 
     readonly_fields = ("related", *LIVE, "authorization_key_state", *flatten(EQUIPMENT))
@@ -312,7 +317,7 @@ class ChargePointAdmin(SendCommandMixin, ConfigurationActionsMixin, Admin):
     def related(self, obj: ChargePoint) -> str:
         models = (
             Transaction, Message, Command, Session, MeterValue, FailedMessage, QuirkNote, SecurityEvent,
-            SecurityUpgrade, LocalList, ProfileInstallation, CompositeSchedule,
+            SecurityUpgrade, LocalList, ProfileInstallation, CompositeSchedule, ChargePointSecurityEvent, *TASK_MODELS,
         )  # fmt: skip
         return links(list_link(model, model._meta.verbose_name_plural, charge_point=obj.pk) for model in models)
 

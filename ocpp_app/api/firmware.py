@@ -372,7 +372,7 @@ class CampaignTargets(Listed):
         return CampaignTarget.objects.select_related("charge_point")
 
     def filter_queryset(self, queryset: QuerySet) -> QuerySet:
-        campaigns = visible(FirmwareCampaign.objects.all(), self.access)
-        if not campaigns.filter(pk=self.kwargs["campaign"]).exists():
+        self.missed = FirmwareCampaign.objects.filter(pk=self.kwargs["campaign"])
+        if not visible(self.missed, self.access).exists():
             raise Http404
         return super().filter_queryset(queryset.filter(campaign=self.kwargs["campaign"]))
