@@ -32,14 +32,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what uses Django's database, so that `-m database` selects it for the run on PostgreSQL.
 
-    And says which tests may run at the same time (`make test` runs two processes): those of a file never do, and of
-    those that use the broker's queue `ocpp.rpc` itself only one. End-to-end tests have queues of their own.
+    `make test` runs two processes; those of a file never run at the same time (`--dist loadfile`), and every test that
+    uses the broker has queues of its own.
     """
     for item in items:
         if uses_database(item):
             item.add_marker("database")
-        shares_queue = "amqp_url" in getattr(item, "fixturenames", ()) and "e2e" not in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("ocpp.rpc" if shares_queue else str(item.path)))
 
 
 def uses_database(item: pytest.Item) -> bool:

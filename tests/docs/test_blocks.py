@@ -19,19 +19,11 @@ from django.core.checks import run_checks
 from django.core.management import CommandError
 
 from ocpp_app import conf
+from tests.docs.given import GIVEN
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 from tests.docs.running import run, run_shell
 from tests.ocpp_app.site import Site
 
-GIVEN = {
-    "README.md": """
-from msgspec.structs import replace
-from ocpp_app.middleware import *
-from ocppj.frames import MessageType
-from ocppj.v16 import *
-""",
-}
-"""What a page's blocks take for granted, being short."""
 PROSE = frozenset({"", "text", "mermaid", "diff"})
 """Drawings, frames, output."""
 
@@ -61,6 +53,7 @@ def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+@pytest.mark.timeout(180)  # the first one makes the database
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
 def test_code_of_the_page_runs(page: Path, site: Site, reader: ModuleType, settings: Any) -> None:
     exec(GIVEN.get(named(page), ""), reader.__dict__)
