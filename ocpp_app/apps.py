@@ -12,6 +12,8 @@ class OCPPAppConfig(AppConfig):
     def ready(self) -> None:
         from ocpp_app import audit_trail, checks, template_changes  # noqa: F401  registers the system checks
         from ocpp_app.transfer import checks as transfer_checks  # noqa: F401
+        from ocpp_app.transfer import cleanup
 
         audit_trail.connect()
+        cleanup.connect()
         template_changes.connect()

@@ -16,7 +16,7 @@ from django.utils import timezone
 from ocpp_app import certificates, outbound, signers
 from ocpp_app.bulk import fit
 from ocpp_app.errors import CertificateInvalid, SignerUnavailable, SigningRequestRefused
-from ocpp_app.models import CertificateRequest, ChargePoint, CommandState, RequestState
+from ocpp_app.models import CertificateRequest, ChargePoint, CommandState, ConfigurationKey, RequestState
 from ocppj.errors import PayloadError
 from ocppj.v16 import CertificateSignedRequest
 
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 SOURCE = "certificate request"
 """The ``source`` of a CertificateSigned.req; the row's key follows it."""
+MAX_CHAIN = "CertificateSignedMaxChainSize"
+LONGEST_CHAIN = 10_000
 WAITS_FOR_CHARGE_POINT = timedelta(days=7)
 RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
@@ -112,6 +114,9 @@ def _sign(row: CertificateRequest) -> None:
 def _deliver(row: CertificateRequest, chain: str) -> None:
     """Keep the chain, and have it sent; both or nothing."""
     facts = certificates.facts(certificates.load(chain))
+    most = _longest_chain(row.charge_point)
+    if len(chain) > most:
+        raise CertificateInvalid(f"The chain has {len(chain)} characters; {MAX_CHAIN} of the charge point is {most}.")
     now = timezone.now()
     with transaction.atomic():
         charge_point = ChargePoint.objects.select_for_update(no_key=True).get(pk=row.charge_point_id)
@@ -128,6 +133,13 @@ def _deliver(row: CertificateRequest, chain: str) -> None:
         row.save(
             update_fields=["state", "certificate_chain", "signed_at", "detail", "serial_number", "not_after", "command"]
         )
+
+
+def _longest_chain(charge_point: ChargePoint) -> int:
+    """What the charge point says that it takes (whitepaper §7.3); what the message takes where it says nothing."""
+    key = ConfigurationKey.objects.filter(charge_point=charge_point, name=MAX_CHAIN.casefold()).first()
+    text = "" if key is None else (key.value or "").strip()
+    return min(int(text), LONGEST_CHAIN) if text.isdecimal() else LONGEST_CHAIN
 
 
 def _fail(row: CertificateRequest, detail: str) -> None:

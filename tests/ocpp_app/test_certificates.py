@@ -195,6 +195,17 @@ def test_signer_that_fails(signer: str, state: str, detail: str, wire: Wire, set
     assert the_request().state == ("signed" if state == "accepted" else "failed")
 
 
+@pytest.mark.spec("security whitepaper", "7.3")
+def test_chain_that_the_charge_point_cannot_take_is_not_sent(wire: Wire) -> None:
+    name = "CertificateSignedMaxChainSize"
+    wire.charge_point.configuration_keys.create(key=name, name=name.casefold(), value="100")
+    sign(wire, pki.csr())
+    certificate_signing.sign_waiting()
+    assert the_request().state == "failed"
+    assert the_request().detail.endswith("CertificateSignedMaxChainSize of the charge point is 100.")
+    assert Command.objects.count() == 0
+
+
 # -- what is installed -------------------------------------------------------------------------------------------------
 
 

@@ -352,6 +352,18 @@ def test_update_is_done_when_the_charge_point_restarts_with_the_version(update: 
     assert update.detail == "The charge point has restarted with version 2.4.1."
 
 
+def test_file_goes_with_its_row(
+    update: FirmwareTask, private_files: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    firmware = update.firmware
+    assert firmware is not None
+    assert private_files.exists(firmware.file.name)
+    with django_capture_on_commit_callbacks(execute=True):
+        update.delete()
+        firmware.delete()
+    assert not private_files.exists(firmware.file.name)
+
+
 # -- settings ----------------------------------------------------------------------------------------------------------
 
 
