@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, F, Q, Value
 from django.db.models.functions import Coalesce
 
 from ocpp_app import known_limits, outbound
 from ocpp_app.batch import Batch
 from ocpp_app.bulk import fit_text
+from ocpp_app.events import outbox
 from ocpp_app.middleware.base import OCPPRequest
 from ocpp_app.models import (
     ALIVE_STATES,
@@ -39,7 +41,7 @@ HAS_NONE = frozenset({ClearCacheStatus.Rejected, ErrorCode.NotSupported, ErrorCo
 RETRY_AFTER = timedelta(minutes=5)
 """How long after a ClearCache.req that was not answered another one is sent."""
 PORTION = 1_000
-"""So many idTags are written in one statement."""
+"""So many idTags are written in one statement, and so many charge points locked in one transaction."""
 
 
 # -- answers -------------------------------------------------------------------------------------------------
@@ -65,20 +67,24 @@ def note_answer(request: OCPPRequest) -> None:
 # -- what outdates them --------------------------------------------------------------------------------------
 
 
-def note_stricter_tags(batch: Batch) -> None:
-    """Mark the caches that may hold more than the idTags now allow, and remember what they will have been told."""
+def note_stricter_tags(now: datetime) -> None:
+    """Mark the caches that may hold more than the idTags now allow, and remember what they will have been told.
+
+    What is not marked when it ends early is found again: it is remembered last.
+    """
     outdated: dict[int, set[str]] = defaultdict(set)
     gone = list(ToldTag.objects.filter(tag=None))
     for told in gone:
         outdated[told.organisation_id].add(told.key)
     changed = [*_new_tags(), *_changed_tags()]
-    for now, before in changed:
-        if before is not None and _is_stricter(now, before):
+    for told_now, before in changed:
+        if before is not None and _is_stricter(told_now, before):
             outdated[before.organisation_id].add(before.key)
     for organisation_id, keys in outdated.items():
-        _outdate(organisation_id, keys, batch.now)
-    ToldTag.objects.filter(pk__in=[told.pk for told in gone]).delete()
-    _remember([now for now, _before in changed])
+        _outdate(organisation_id, keys, now)
+    with transaction.atomic():
+        ToldTag.objects.filter(pk__in=[told.pk for told in gone]).delete()
+        _remember([told_now for told_now, _before in changed])
 
 
 Change = tuple[ToldTag, ToldTag | None]
@@ -182,10 +188,13 @@ def _outdate(organisation_id: int, keys: set[str], now: datetime) -> None:
     without = {pk for pk in refused.values_list("charge_point", flat=True) if says(pk, CACHE_ENABLED) is not True}
     without |= {pk for pk in charge_points if says(pk, CACHE_ENABLED) is False}
     meant = sorted(charge_points - covered - without)
-    AuthorizationCache.objects.bulk_create(
-        (AuthorizationCache(charge_point_id=pk) for pk in meant), ignore_conflicts=True, batch_size=PORTION
-    )
-    AuthorizationCache.objects.filter(charge_point__in=meant).update(outdated_at=now, retry_at=None)
+    for some in _portions(meant):
+        with transaction.atomic():
+            outbox.lock(some)
+            there = ChargePoint.objects.filter(pk__in=some).order_by("pk").values_list("pk", flat=True)
+            missing = [AuthorizationCache(charge_point_id=pk) for pk in there]
+            AuthorizationCache.objects.bulk_create(missing, ignore_conflicts=True)
+            AuthorizationCache.objects.filter(charge_point__in=some).update(outdated_at=now, retry_at=None)
 
 
 # -- clearing them -------------------------------------------------------------------------------------------

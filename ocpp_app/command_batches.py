@@ -171,6 +171,7 @@ def _visible_payload(batch: CommandBatch) -> dict[str, Any]:
 def _insert(batch: CommandBatch, made: list[Command]) -> CommandBatch:
     try:
         with transaction.atomic():
+            commands.lock_for_new_keys(made)
             batch.save(force_insert=True)
             for command in made:
                 _end_if_it_cannot_wait(command)

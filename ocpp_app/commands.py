@@ -31,6 +31,7 @@ from ocpp_app.errors import (
     UnknownChargePoint,
     WaitNotPossible,
 )
+from ocpp_app.events import outbox
 from ocpp_app.models import ChargePoint, Command, CommandState
 from ocpp_app.relay.amqp import AmqpPublisher
 from ocpp_app.relay.base import Publisher
@@ -237,6 +238,7 @@ def _insert(command: Command) -> Command:
         raise ChargePointOffline(f"{command.charge_point.identity} {why}")
     try:
         with transaction.atomic():
+            lock_for_new_keys([command])
             command.save(force_insert=True)
             expect_new_keys([command])
             audit.record_command(command)
@@ -249,9 +251,14 @@ def _insert(command: Command) -> Command:
     return command
 
 
+def lock_for_new_keys(made: Sequence[Command]) -> None:
+    """Lock the charge points of which ``expect_new_keys`` will change the rows; at the start of the transaction."""
+    outbox.lock({command.charge_point_id for command in made if secrecy.carries_key(command)})
+
+
 def expect_new_keys(made: Sequence[Command]) -> None:
     """Let charge points in with the authorization keys that these commands bring them as well (whitepaper A01): the
-    answer may be lost. In the transaction that saves them."""
+    answer may be lost. In the transaction that saves them, after ``lock_for_new_keys``."""
     for command in made:
         if secrecy.carries_key(command):
             key = secrecy.hash_of(command)

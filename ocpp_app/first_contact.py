@@ -17,6 +17,7 @@ from django.utils import timezone
 from ocpp_app import availability_rules, configuration_rules, inquiries, outbound
 from ocpp_app.batch import Batch
 from ocpp_app.dispatch import commit
+from ocpp_app.events import outbox
 from ocpp_app.inquiries import Known
 from ocpp_app.models import (
     ALIVE_STATES,
@@ -40,6 +41,8 @@ SOURCE = "first contact"
 SOURCES = (SOURCE, configuration_rules.SOURCE, availability_rules.SOURCE)
 AT_ONCE = 100
 """Charge points in one database transaction."""
+LOOKED_AT_AT_ONCE = 1_000
+"""Charge points that are locked in one transaction to be looked at soon."""
 PORTIONS = 3
 """So often in one run: the worker that does it has frames to answer."""
 COMMANDS_AT_ONCE = 100
@@ -71,14 +74,19 @@ def _due(now: datetime) -> list[str]:
 def _settle_templates() -> None:
     """All charge points of an organisation whose templates have changed are looked at, connected or not."""
     for template in ConfigurationTemplate.objects.filter(is_settled=False):
-        with transaction.atomic():
-            if ConfigurationTemplate.objects.filter(pk=template.pk, is_settled=False).update(is_settled=True):
-                look_at_all_of(template.organisation_id)
+        look_at_all_of(template.organisation_id)  # before: a process that dies here leaves it to the next one
+        if ConfigurationTemplate.objects.filter(pk=template.pk, is_settled=False).update(is_settled=True):
+            look_at_all_of(template.organisation_id)  # after: the template may have been changed in between
 
 
 def look_at_all_of(organisation_id: int | None) -> None:
     """Look soon at every charge point of an organisation."""
-    inquiries.look_at(ChargePoint.objects.filter(organisation=organisation_id).only("pk"), timezone.now())
+    ids = list(ChargePoint.objects.filter(organisation=organisation_id).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), LOOKED_AT_AT_ONCE):
+        some = ids[start : start + LOOKED_AT_AT_ONCE]
+        with transaction.atomic():
+            outbox.lock(some)
+            inquiries.look_at(ChargePoint.objects.filter(pk__in=some).only("pk"), timezone.now())
 
 
 def _review_some(batch: Batch, identities: Iterable[str]) -> int:

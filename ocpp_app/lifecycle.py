@@ -57,8 +57,13 @@ def _apply(command: Command, as_seen: QuerySet[Command], changed: dict[str, Any]
 def change_rows(rows: QuerySet[Command], state: CommandState, **values: Any) -> int:
     """The same of many rows that are in one state, in a few statements; how many there were."""
     with transaction.atomic():
-        commands = list(rows.select_for_update(of=("self",), no_key=True))
-        allowed = [command for command in commands if command.may_become(state)]
+        seen = {
+            pk: (charge_point_id, now) for pk, charge_point_id, now in rows.values_list("pk", "charge_point", "state")
+        }
+        outbox.lock({charge_point_id for charge_point_id, _state in seen.values()})
+        found = Command.objects.filter(pk__in=seen).select_related("charge_point").order_by("created_at", "pk")
+        commands = list(found.select_for_update(of=("self",), no_key=True))
+        allowed = [row for row in commands if row.state == seen[row.pk][1] and row.may_become(state)]
         changed = {"state", *values}
         for command in allowed:
             hidden = _at_the_end(command, state)

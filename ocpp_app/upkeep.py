@@ -99,7 +99,7 @@ def keep_lists_and_caches() -> None:
     """Let local authorization lists and authorization caches follow the idTags, at every charge point that can be
     asked; the others when they connect."""
     if conf.clear_cache():  # first: the lists of charge points say which caches need it
-        _commit(authorization_caches.note_stricter_tags)
+        authorization_caches.note_stricter_tags(timezone.now())
         while caches := authorization_caches.to_be_cleared(timezone.now(), AT_ONCE):
             _commit(partial(authorization_caches.clear, rows=caches))
     rows, goals = local_list_rules.differing(timezone.now())

@@ -324,10 +324,11 @@ class Courier:
     # -- what came of it -------------------------------------------------------------------------------------------
 
     def _record(self, tasks: list[Task]) -> None:
-        for task in tasks:
+        for task in tasks:  # all of them first: what a failing database keeps from being written down is posted again
             lane = self._lanes.get(task.subscription.pk)
             if lane is not None:
                 lane.under_way.discard(task.key)
+        for task in tasks:
             try:
                 with transaction.atomic():
                     _record_task(task, timezone.now())

@@ -13,6 +13,7 @@ from django.utils import timezone
 from ocpp_app import conf, signals
 from ocpp_app.bulk import fit_text
 from ocpp_app.errors import OCPPAppError
+from ocpp_app.events import outbox
 from ocpp_app.models import DiagnosticsTask, FirmwareTask, TaskState, private_files
 
 IN_MEMORY = 1024 * 1024
@@ -58,6 +59,7 @@ def _finish(task: DiagnosticsTask, stored: str, size: int, sha256: str, name: st
     """The one statement that decides who was first; whatever its charge point says of the upload afterwards."""
     now = timezone.now()
     with transaction.atomic():
+        outbox.lock([task.charge_point_id])
         unused = DiagnosticsTask.objects.select_for_update(of=("self",), no_key=True)
         row = unused.filter(pk=task.pk, uploaded_at=None).exclude(state=TaskState.CANCELLED).first()
         if row is None:
@@ -71,9 +73,7 @@ def _finish(task: DiagnosticsTask, stored: str, size: int, sha256: str, name: st
                 "file", "size", "sha256", "uploaded_at", "uploaded_from", "file_name", "state", "detail", "finished_at",
             ]
         )  # fmt: skip
-        transaction.on_commit(
-            lambda: signals.task_changed.send_robust(DiagnosticsTask, charge_point=task.charge_point, task=row)
-        )
+        outbox.tell(signals.task_changed, DiagnosticsTask, charge_point=task.charge_point, task=row)
     return True
 
 

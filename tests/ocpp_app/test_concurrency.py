@@ -6,25 +6,32 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from ocpp_app import first_contact
+from ocpp_app.command_batches import cancel_batch, issue_command_to_many
 from ocpp_app.models import (
     ChargePoint,
     Command,
     Connector,
     FailedMessage,
     IdTag,
+    Inquiry,
     Message,
     MeterValue,
     Session,
     Transaction,
+    WebhookSubscription,
 )
 from ocpp_app.rpc.command_care import dispatch_queued_commands
 from ocppj import envelope
+from ocppj.v16 import ChangeConfigurationRequest
 from tests.ocpp_app.conftest import Connect, commits
 from tests.ocpp_app.site import WITHIN_S
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire, ago, result
@@ -138,6 +145,27 @@ def test_overlapping_batches_in_any_order_do_not_deadlock(connect: Connect, gate
     assert MeterValue.objects.count() == ROUNDS * 3 * 6
     assert not FailedMessage.objects.exists()
     assert Connector.objects.count() == 6 * 7
+    assert deadlocks() == before
+
+
+def test_what_concerns_many_charge_points_at_once_does_not_deadlock(connect: Connect, gateway: GatewayEnd) -> None:
+    before = deadlocks()
+    subscription = WebhookSubscription.objects.create(name="hook", url="https://example.com/hook", events=["*"])
+    wires = [connect(f"CP{number}") for number in reversed(range(20))]  # their names rise as their keys fall
+    identities = sorted(wire.charge_point.identity for wire in wires)
+
+    def new_keys() -> None:
+        message = ChangeConfigurationRequest(key="AuthorizationKey", value=uuid.uuid4().hex)
+        cancel_batch(issue_command_to_many(identities, message, expires_at=timezone.now() + timedelta(hours=1)))
+
+    for _round in range(ROUNDS):
+        at_once(
+            new_keys,
+            new_keys,
+            partial(first_contact.look_at_all_of, subscription.organisation_id),
+            worker(gateway, *(start(wire, at=ago()) for wire in wires)),
+        )
+    assert Inquiry.objects.exclude(due_at=None).count() == 20
     assert deadlocks() == before
 
 

@@ -27,10 +27,12 @@ from ocpp_app.models import (
     ConfigurationKey,
     DiagnosticsKind,
     DiagnosticsTask,
+    Event,
     Firmware,
     FirmwareTask,
     Organisation,
     TaskState,
+    WebhookSubscription,
 )
 from ocpp_app.outbound import raw_call
 from ocppj.errors import PayloadError
@@ -194,6 +196,18 @@ def test_file_is_kept_once(method: str, name: str, wire: Wire, charger: Client) 
     again = send(where, b"something else", content_type="application/octet-stream")
     assert again.status_code == 410
     assert content(task) == b"what happened"
+
+
+def test_subscriber_hears_of_the_file(wire: Wire, charger: Client) -> None:
+    WebhookSubscription.objects.create(name="hook", url="https://example.com/hook", events=["diagnostics.task"])
+    task = request_diagnostics("CP001")
+    Event.objects.all().delete()
+    assert charger.put(address(task), b"x").status_code == 201
+    assert charger.put(address(task), b"y").status_code == 410
+    event = Event.objects.get()
+    assert (event.type, event.charge_point, json.loads(event.data)["state"]) == (
+        "diagnostics.task", wire.charge_point, "done",
+    )  # fmt: skip
 
 
 def test_form_with_a_file_is_taken(wire: Wire, charger: Client) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from docs.examples import verify_webhook
@@ -134,6 +135,34 @@ def test_courier_that_dies_in_between_delivers_again_and_loses_nothing(receiver:
         wait_until(lambda: len(receiver.got) == 10, "four arrive again")
     assert receiver.statuses("CP001") == numbers(6)
     assert len({event["id"] for event in receiver.events}) == 6
+
+
+def test_what_a_failing_database_did_not_take_is_posted_again(receiver: Receiver) -> None:
+    subscribe(receiver.start().url)
+    for number in range(3):
+        say(make(f"CP{number}"), "Downloaded")
+    failures: list[str] = []
+
+    def fail_twice(execute: Any, sql: str, *rest: Any) -> Any:
+        if len(failures) < 2 and sql.startswith("INSERT") and WebhookDelivery._meta.db_table in sql:
+            wait_until(lambda: len(receiver.got) >= 3, "all are under way")
+            failures.append(sql)
+            raise OperationalError("the disk is full")
+        return execute(sql, *rest)
+
+    def run() -> None:
+        with connection.execute_wrapper(fail_twice):
+            courier.run()
+
+    courier = Courier("courier")
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        wait_until(lambda: states() == [("delivered", 1)] * 3, "all are written down")
+    finally:
+        courier.stop()
+        thread.join(30)
+    assert len(failures) == 2
 
 
 def test_charge_point_that_waits_for_its_next_attempt_holds_up_no_other(receiver: Receiver) -> None:
