@@ -25,4 +25,4 @@ USER csms
 VOLUME /data
 EXPOSE 8000 9000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["python", "docker/healthcheck.py", "http://127.0.0.1:8000/healthz"]
-CMD ["waitress-serve", "--listen=*:8000", "backend.wsgi:application"]
+CMD ["waitress-serve", "--listen=*:8000", "--channel-timeout=30", "backend.wsgi:application"]

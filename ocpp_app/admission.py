@@ -82,12 +82,16 @@ def is_certified(charge_point: ChargePoint, certificate: envelope.ClientCertific
     """
     if not set(certificate.organisations) & set(conf.trusted_operators()):
         return False
+    return any(is_named(charge_point, name) for name in certificate.common_names)
+
+
+def is_named(charge_point: ChargePoint, common_name: str) -> bool:
+    """Whether a certificate with this common name is this charge point's."""
+    if common_name == charge_point.identity:
+        return True
     serial = charge_point.registered_serial_number
-    word = re.compile(rf"(?<![0-9A-Za-z]){re.escape(serial)}(?![0-9A-Za-z])") if serial else None
-    return any(
-        name == charge_point.identity or (word is not None and word.search(name) is not None)
-        for name in certificate.common_names
-    )
+    word = rf"(?<![0-9A-Za-z]){re.escape(serial)}(?![0-9A-Za-z])"
+    return bool(serial) and re.search(word, common_name) is not None
 
 
 def _waits_for_approval(charge_point: ChargePoint) -> bool:

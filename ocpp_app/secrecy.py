@@ -5,6 +5,7 @@ key is in the command's row, because it has to be sent; then its hash takes its 
 (``ocppj.secrets.SECRET_WORDS``) nothing is kept.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -34,6 +35,10 @@ def is_secret(key: str) -> bool:
     return names_secret(key)
 
 
+HASHED = re.compile(rf"{ALGORITHM}\$[0-9a-f]{{16}}\$[0-9a-f]{{64}}")
+"""What a command whose key is hidden has in the key's place."""
+
+
 def carries_secret(command: Command) -> bool:
     """Whether the command brings a charge point a new authorization key or another secret."""
     return command.action == Action.ChangeConfiguration and is_secret(str(command.payload.get("key", "")))
@@ -47,7 +52,7 @@ def answer_without_secrets(raw: bytes) -> bytes:
 def hash_of(command: Command) -> str:
     """The hash of the key that the command brings, as ``ChargePoint.authorization_key`` has it."""
     value = str(command.payload.get("value", ""))
-    return value if value.startswith(f"{ALGORITHM}$") else hash_key(value)
+    return value if HASHED.fullmatch(value) else hash_key(value)
 
 
 def hidden(command: Command) -> dict[str, Any]:

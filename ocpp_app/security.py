@@ -64,9 +64,11 @@ def approve(
     come back with it: then the upgrade's row is returned.
 
     ``without_password``: it is set to security profile 0, for charge points that know no AuthorizationKey.
-    Raises as ``upgrade_security_profile``; then nothing has changed.
+    Only one that waits for approval, and of which nobody has said otherwise, gets that: never one that has been trusted
+    with a certificate. Raises as ``upgrade_security_profile``; then nothing has changed.
     """
-    if without_password and not charge_point.authorization_key:
+    is_new = charge_point.registration_status == RegistrationStatus.PENDING and charge_point.security_profile is None
+    if without_password and is_new and not charge_point.authorization_key:
         ChargePoint.objects.filter(pk=charge_point.pk).update(security_profile=SecurityProfile.NONE)
         charge_point.security_profile = SecurityProfile.NONE
         _record("security profile 0", charge_point, requested_by)

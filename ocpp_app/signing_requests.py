@@ -6,8 +6,9 @@ import re
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from django.db.models import Q
 
-from ocpp_app import certificates, conf
+from ocpp_app import admission, certificates, conf
 from ocpp_app.errors import SigningRequestRefused
 from ocpp_app.models import ChargePoint
 
@@ -93,7 +94,18 @@ def _subject_problems(request: x509.CertificateSigningRequest, charge_point: Cha
             f"Its common name (CN) is {', '.join(names)}, but this charge point is registered as "
             f"{' or '.join(registered)} (A00.FR.405, A00.FR.511)."
         )
+    if any(_opens_another(name, charge_point) for name in names):
+        wrong.append(f"Its common name (CN) is {', '.join(names)}, which is the name of another charge point, too.")
     return wrong
+
+
+def _opens_another(name: str, charge_point: ChargePoint) -> bool:
+    """Whether a certificate with this common name would let its holder in as another charge point, of anybody."""
+    candidates = ChargePoint.objects.exclude(pk=charge_point.pk).filter(
+        Q(identity=name) | ~Q(registered_serial_number="")
+    )
+    fields = candidates.only("identity", "registered_serial_number")
+    return any(admission.is_named(other, name) for other in fields.iterator())
 
 
 def _is_address(name: str) -> bool:

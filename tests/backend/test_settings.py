@@ -7,7 +7,11 @@ from pathlib import Path
 
 from tests.e2e.processes import ROOT, environment
 
-PRODUCTION = {"ALLOWED_HOSTS": "csms.example.com", "SECRET_KEY": "a" * 25 + "bcdefghijklmnopqrstuvwxyz0123456789"}
+PRODUCTION = {
+    "ALLOWED_HOSTS": "csms.example.com",
+    "SECRET_KEY": "a" * 25 + "bcdefghijklmnopqrstuvwxyz0123456789",
+    "OCPP_CERTIFICATE_SIGNER": "",
+}
 
 
 def manage(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -16,7 +16,14 @@ from django.utils import timezone
 from ocpp_app import certificate_signing, certificates
 from ocpp_app.commands import issue_command
 from ocpp_app.errors import SignerUnavailable, SigningRequestRefused
-from ocpp_app.models import CertificateRequest, ChargePoint, Command, CommandState, InstalledCertificate
+from ocpp_app.models import (
+    CertificateRequest,
+    ChargePoint,
+    Command,
+    CommandState,
+    InstalledCertificate,
+    Organisation,
+)
 from ocpp_app.rpc.command_care import dispatch_queued_commands
 from ocpp_app.signers import DevelopmentCA, Signer
 from ocppj.messages import Request
@@ -164,6 +171,29 @@ def test_serial_number_and_trusted_organisation_are_taken(connect: Connect, sett
     assert sign(wire, pki.csr(common_name="SN12")) == "Accepted"
     assert sign(wire, pki.csr(common_name="SN12", organisation="Thief")) == "Rejected"
     assert "OCPP_TRUSTED_OPERATORS: Operator" in CertificateRequest.objects.latest("pk").detail
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs"),
+    [
+        pytest.param({"registered_serial_number": "VICTIM"}, {}, id="own serial number is another's identity"),
+        pytest.param(
+            {"registered_serial_number": "SN12"}, {"registered_serial_number": "SN12"}, id="same serial number"
+        ),
+        pytest.param(
+            {"identity": "EVIL-SN12"}, {"registered_serial_number": "SN12"}, id="another's within the identity"
+        ),
+    ],
+)
+def test_name_that_would_let_it_in_as_another_is_refused(
+    own: dict[str, str], theirs: dict[str, str], connect: Connect
+) -> None:
+    other = Organisation.objects.create(name="Other", slug="other")
+    ChargePoint.objects.create(identity="VICTIM", organisation=other, **theirs)
+    wire = connect(**{"identity": "CP001", **own})
+    name = own.get("registered_serial_number") or own["identity"]
+    assert sign(wire, pki.csr(common_name=name)) == "Rejected"
+    assert "another charge point" in the_request().detail
 
 
 def test_without_a_signer_every_request_is_refused(wire: Wire, settings: Any) -> None:

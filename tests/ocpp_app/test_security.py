@@ -554,3 +554,13 @@ def test_a_connect_is_never_asked_to_prove_more_than_once(gateway: GatewayEnd) -
     assert gateway.send(request)[0].accepted
     assert isinstance(first[0], envelope.ConnectReply)
     assert events() == []
+
+
+@pytest.mark.django_db
+def test_approval_without_a_password_takes_no_security_profile_away() -> None:
+    charge_point = ChargePoint.objects.create(
+        identity="CERTIFIED", security_profile=3, registration_status=RegistrationStatus.ACCEPTED
+    )
+    security.approve(charge_point, without_password=True)
+    charge_point.refresh_from_db()
+    assert charge_point.security_profile == 3

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
 
-from ocpp_app import commands, leases
+from ocpp_app import commands, conf, leases
 from ocpp_app.events.delivery import Courier
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.housekeeping import close_all_sessions
@@ -29,6 +29,10 @@ from wsgate.server import Gateway
 logger = logging.getLogger(__name__)
 
 WEB_THREADS = 8
+WEB_TIMEOUT_S = 30
+"""How long a browser's connection may be silent."""
+FORM_BYTES = 1 << 16
+"""What a form adds to the largest file in it."""
 ANYWHERE = ("", "0.0.0.0", "::")
 """Not an address under which somebody else could reach us."""
 
@@ -170,7 +174,14 @@ def _gateway_config(listen: tuple[Address, ...]) -> Config:
 def _web_server(address: Address) -> Any:
     try:
         return waitress.server.create_server(
-            get_wsgi_application(), host=address.host or "0.0.0.0", port=address.port, threads=WEB_THREADS, ident=None
+            get_wsgi_application(),
+            host=address.host or "0.0.0.0",
+            port=address.port,
+            threads=WEB_THREADS,
+            ident=None,
+            # It keeps a whole body in a file before anybody is asked whether it may come.
+            max_request_body_size=conf.upload_max_bytes() + FORM_BYTES,
+            channel_timeout=WEB_TIMEOUT_S,
         )
     except OSError as error:
         raise CommandError(

@@ -103,8 +103,9 @@ def crowded(ours: Tenant) -> Tenant:
     Anomaly.objects.bulk_create(
         Anomaly(transaction=one, kind="lower_meter", found_at=now, resolved_at=now, note="seen") for one in ended
     )
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    if connection.vendor == "postgresql":  # does so by itself; nobody ever does it to SQLite
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
     return ours
 
 

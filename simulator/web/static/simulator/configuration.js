@@ -149,5 +149,6 @@ function standardKeys(connectors, phases, sampleIntervalS) {
         readonly("ConnectorSwitch3to1PhaseSupported", false),
         readonly("MaxChargingProfilesInstalled", 40),
         readonly("SupportedFileTransferProtocols", "HTTP,HTTPS"),
+        readonly("AdditionalRootCertificateCheck", false),
     ];
 }
