@@ -45,7 +45,7 @@ TEST_ENV := env -u AMQP_URL -u OCPP_RELAY -u SECRET_KEY -u DEBUG ENV_FILE=/dev/n
 # What pytest gets: make test PYTEST_ARGS='-k boot -x'. Two processes; PROCESSES=0 for one, to debug.
 PYTEST_ARGS ?=
 PROCESSES ?= 2
-PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist loadfile
+PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist load
 
 .PHONY: services stop-services
 services: setup-dev ## RabbitMQ, PostgreSQL and Chromium for the tests: found, or started here on free ports
