@@ -172,7 +172,9 @@ def review(now: datetime | None = None) -> None:
     running = FirmwareCampaign.objects.filter(state=CampaignState.RUNNING).values("pk")
     for pk in sorted({*(row["campaign"] for row in unfinished), *(row["pk"] for row in running)}):
         with transaction.atomic():
-            _review(FirmwareCampaign.objects.select_for_update(of=("self",), no_key=True).get(pk=pk), now)
+            campaign = FirmwareCampaign.objects.select_for_update(of=("self",), no_key=True).filter(pk=pk).first()
+            if campaign is not None:  # somebody may have deleted it meanwhile
+                _review(campaign, now)
 
 
 def _review(campaign: FirmwareCampaign, now: datetime) -> None:

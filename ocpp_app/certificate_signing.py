@@ -33,6 +33,8 @@ MOST_ATTEMPTS = 50
 """About two days: A02 does not want a charge point to ask again by itself, so we do not give up early."""
 CLAIMED_FOR = timedelta(minutes=10)
 """A process that has claimed a request and not come back after so long has died."""
+UNDELIVERED = (CommandState.EXPIRED, CommandState.CANCELLED, CommandState.ERROR)
+UNANSWERED = (CommandState.TIMED_OUT, CommandState.LOST)
 
 _busy = threading.Lock()
 
@@ -55,13 +57,16 @@ def sign_waiting() -> int:
 
 
 def end_undelivered() -> None:
-    """End the requests whose certificate never reached the charge point."""
-    never = Q(command__state__in=(CommandState.EXPIRED, CommandState.CANCELLED, CommandState.ERROR))
-    for row in CertificateRequest.objects.filter(never, state=RequestState.SIGNED).select_related("command"):
+    """End the requests whose certificate never reached the charge point, or was never answered; a late answer still
+    counts."""
+    states = (*UNDELIVERED, *UNANSWERED)
+    rows = CertificateRequest.objects.filter(command__state__in=states, state=RequestState.SIGNED)
+    for row in rows.select_related("command"):
         assert row.command is not None
-        detail = (
-            f"The certificate did not reach the charge point: {row.command.reason or row.command.error_description}"
-        )
+        what = "The certificate did not reach the charge point"
+        if row.command.state in UNANSWERED:
+            what = "The charge point never said whether it has taken the certificate"
+        detail = f"{what}: {row.command.reason or row.command.error_description}"
         ended = CertificateRequest.objects.filter(pk=row.pk, state=RequestState.SIGNED)
         ended.update(state=RequestState.FAILED, detail=detail, finished_at=timezone.now())
 

@@ -33,6 +33,7 @@ NOBODYS_FAULT = (DatabaseUnavailable, RelayUnavailable)
 
 Publish = Callable[[Items], None]
 Result = TypeVar("Result")
+Row = TypeVar("Row")
 
 
 @dataclass(slots=True)
@@ -158,6 +159,36 @@ def commit(handle: Callable[[Batch], Result]) -> tuple[Result, AfterCommit]:
         batch.flush()
         hooks = _take_hooks()
     return result, AfterCommit([*hooks, *(_event(signal, arguments) for signal, arguments in batch.events)])
+
+
+def commit_each_if_need_be(
+    handle: Callable[[Batch, list[Row]], Result], rows: Sequence[Row]
+) -> tuple[list[Result], list[Row]]:
+    """Let ``handle`` work on all rows at once, and where that fails on each of them alone: one bad row costs only
+    itself. Returns the results and the rows that failed; raises when the database is to blame, or somebody who holds a
+    lock for long."""
+    results, failed, portions = [], [], [list(rows)]
+    while portions:
+        some = portions.pop(0)
+        try:
+            result, after = commit(lambda batch, some=some: handle(batch, some))  # type: ignore[misc]
+        except Exception as error:  # whatever is wrong with one of them
+            if isinstance(error, DatabaseError) and _is_no_rows_fault(error):
+                raise
+            if len(some) > 1:
+                logger.warning("A portion of %d rows failed; each is done alone.", len(some), exc_info=True)
+                portions = [[row] for row in some]
+            else:
+                logger.exception("%s cannot be looked after.", some)
+                failed += some
+        else:
+            after.run()
+            results.append(result)
+    return results, failed
+
+
+def _is_no_rows_fault(error: DatabaseError) -> bool:
+    return is_unavailable(error) or (is_conflict(error) and not isinstance(error, IntegrityError))
 
 
 def _take_hooks() -> list[Callable[[], Any]]:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ocpp_app import availability_rules, configuration_rules, inquiries, outbound
 from ocpp_app.batch import Batch
-from ocpp_app.dispatch import commit
+from ocpp_app.dispatch import commit_each_if_need_be
 from ocpp_app.events import outbox
 from ocpp_app.inquiries import Known
 from ocpp_app.models import (
@@ -52,6 +52,9 @@ BUSY = timedelta(seconds=15)
 CHARGING = timedelta(minutes=1)
 """When to look again at one that waits for the end of a transaction to be restarted."""
 
+AFTER_FAILURE = timedelta(minutes=10)
+"""When to look again at one that could not be looked after: until then it keeps nobody else waiting."""
+
 
 def review() -> None:
     """Look after what is due, until it is enough for once."""
@@ -61,9 +64,11 @@ def review() -> None:
         identities = _due(timezone.now())
         if not identities or planned >= COMMANDS_AT_ONCE:
             break
-        count, after = commit(lambda batch, found=identities: _review_some(batch, found))  # type: ignore[misc]
-        after.run()
-        planned += count
+        counts, failed = commit_each_if_need_be(_review_some, identities)
+        planned += sum(counts)
+        if failed:
+            bad = Inquiry.objects.filter(charge_point__identity__in=failed)
+            bad.update(due_at=timezone.now() + AFTER_FAILURE)
 
 
 def _due(now: datetime) -> list[str]:

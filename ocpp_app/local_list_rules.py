@@ -162,15 +162,18 @@ def _planned(request: OCPPRequest, row: LocalList, message: Request) -> list[Pla
 
 
 def differing(now: datetime) -> tuple[list[LocalList], dict[int, Wanted]]:
-    """The lists that are kept and have something to be done, and what all of them are to be, by charge point."""
+    """The lists that are kept and have something to be done, and what all of them are to be, by charge point; those
+    that are only waited for are left out."""
     rows = list(LocalList.objects.exclude(selection=ListSelection.OFF).select_related("charge_point"))
     if not rows:
         return [], {}
     goals = wanted(rows, now)
+    alive = Command.objects.filter(source=SOURCE, state__in=ALIVE_STATES)
+    under_way = set(alive.values_list("charge_point", flat=True))
     found = []
     for row in rows:
         goal = goals[row.charge_point_id]
-        if _is_due(row, goal, now) or _differs(row, goal):
+        if _differs(row, goal) or (row.charge_point_id not in under_way and _is_due(row, goal, now)):
             found.append(row)
     return found, goals
 

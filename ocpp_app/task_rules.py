@@ -287,14 +287,16 @@ def _reported(request: OCPPRequest, task: AnyTask, word: str, state: TaskState |
 # -- time ----------------------------------------------------------------------------------------------------
 
 
-def overdue(now: datetime, model: type[AnyTask]) -> list[AnyTask]:
-    """The open tasks whose time is over, whose message never arrived or was answered wrongly, and the updates that
-    are in force although nobody said so."""
+def overdue(now: datetime, model: type[AnyTask], after: int = 0) -> list[AnyTask]:
+    """The next open tasks after this key whose time is over, whose message never arrived or was answered wrongly, and
+    the updates that are in force although nobody said so."""
     unheard = Q(state=TaskState.REQUESTED, command__state__in=(*NEVER_LEFT, CommandState.ERROR))
     ended = Q(expires_at__lte=now) | unheard
     if model is FirmwareTask:
         ended |= _is_in_force()
-    found = model.objects.filter(ended, state__in=OPEN_TASK_STATES).select_related("charge_point", "command")
+    found = model.objects.filter(ended, pk__gt=after, state__in=OPEN_TASK_STATES).select_related(
+        "charge_point", "command"
+    )
     return list(found.order_by("pk")[:AT_ONCE])
 
 

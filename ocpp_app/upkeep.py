@@ -4,6 +4,7 @@ charge points are to have; housekeeping calls it, one worker at a time."""
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Sum
 from django.utils import timezone
@@ -18,7 +19,7 @@ from ocpp_app import (
     task_rules,
 )
 from ocpp_app.batch import Batch
-from ocpp_app.dispatch import commit
+from ocpp_app.dispatch import commit, commit_each_if_need_be
 from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
@@ -45,9 +46,12 @@ def expire_reservations() -> None:
 def end_tasks() -> None:
     """End the firmware updates and uploads of which nothing more will come, and those that came to their end unsaid."""
     now = timezone.now()
-    while rows := [*task_rules.overdue(now, FirmwareTask), *task_rules.overdue(now, DiagnosticsTask)]:
-        _nothing, after = commit(partial(task_rules.end_overdue, rows=rows))
-        after.run()
+    models: tuple[Any, ...] = (FirmwareTask, DiagnosticsTask)
+    for model in models:
+        last = 0  # each is tried once: one that cannot be ended keeps none from its turn
+        while rows := task_rules.overdue(now, model, after=last):
+            commit_each_if_need_be(task_rules.end_overdue, rows)
+            last = rows[-1].pk
 
 
 def note_never_stopped() -> None:
@@ -97,14 +101,14 @@ def _flag(batch: Batch, rows: list[Transaction]) -> None:
 
 def keep_lists_and_caches() -> None:
     """Let local authorization lists and authorization caches follow the idTags, at every charge point that can be
-    asked; the others when they connect."""
+    asked; the others when they connect. So many at once; the rest the next time."""
     if conf.clear_cache():  # first: the lists of charge points say which caches need it
         authorization_caches.note_stricter_tags(timezone.now())
-        while caches := authorization_caches.to_be_cleared(timezone.now(), AT_ONCE):
+        if caches := authorization_caches.to_be_cleared(timezone.now(), AT_ONCE):
             _commit(partial(authorization_caches.clear, rows=caches))
     rows, goals = local_list_rules.differing(timezone.now())
-    for start in range(0, len(rows), AT_ONCE):
-        _commit(partial(local_list_rules.ask, rows=rows[start : start + AT_ONCE], goals=goals))
+    if rows:
+        commit_each_if_need_be(partial(local_list_rules.ask, goals=goals), rows[:AT_ONCE])
 
 
 def keep_charging_profiles() -> None:

@@ -8,12 +8,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from ocpp_app import campaigns, certificate_signing, conf, first_contact, leases, logins, sessions, upgrades, upkeep
 from ocpp_app.batch import Batch
+from ocpp_app.database import is_conflict, is_unavailable
 from ocpp_app.dispatch import commit
 from ocpp_app.models import Gateway, Session
 from ocpp_app.rpc.command_care import (
@@ -24,6 +26,8 @@ from ocpp_app.rpc.command_care import (
 from ocpp_app.work import Items
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 LEASE = "housekeeping"
 LEASE_FOR = timedelta(seconds=10)
@@ -67,51 +71,64 @@ class Housekeeping:
         now = self._clock()
         if now < self._commands_due:
             return {}
-        try:
-            return self._run(now)
-        except DatabaseError as error:
-            logger.error("Housekeeping could not use the database: %s", error)
-            self.note_outage()
-            connection.close()
-            self._commands_due = self._gateways_due = now + GATEWAYS_EVERY_S
-            return {}
-
-    def _run(self, now: float) -> Items:
-        self._commands_due = now + COMMANDS_EVERY_S[conf.relay()]
-        if not self._hold_lease():
-            return {}
         items: Items = defaultdict(list)
-        if now >= self._gateways_due:
-            self._gateways_due = now + GATEWAYS_EVERY_S
-            if now - self._calm_since >= CALM_S:
-                close_silent_gateways()
-            self._add(items, give_up_overdue_commands())
-            upkeep.expire_reservations()
-            upgrades.review()
-            upkeep.end_tasks()
-            campaigns.review()
-        if now >= self._wanted_due:
-            self._wanted_due = now + WANTED_EVERY_S
-            upkeep.keep_lists_and_caches()
-            upkeep.keep_charging_profiles()
-        if now >= self._review_due:
-            self._review_due = now + REVIEW_EVERY_S
-            upkeep.note_never_stopped()
-            logins.forget_old()
-            upkeep.note_power()
-        first_contact.review()
-        certificate_signing.sign_in_background()
-        self._add(items, dispatch_queued_commands())
-        self._add(items, send_again())
+        try:
+            self._run(now, items)
+        except DatabaseError as error:  # it is unavailable, or the lease cannot be had
+            logger.error("Housekeeping could not use the database: %s", error)
+            if not is_conflict(error):
+                self.note_outage()
+            connection.close()
+            self._commands_due = now + GATEWAYS_EVERY_S
         return items
 
+    def _run(self, now: float, items: Items) -> None:
+        """What is interrupted by an outage is due again afterwards; what fails by itself is, when it is due anyway."""
+        self._commands_due = now + COMMANDS_EVERY_S[conf.relay()]
+        if not self._hold_lease():
+            return
+        if now >= self._gateways_due:
+            if now - self._calm_since >= CALM_S:
+                guarded(close_silent_gateways)
+            self._add(items, guarded(give_up_overdue_commands))
+            guarded(upkeep.expire_reservations)
+            guarded(upgrades.review)
+            guarded(upkeep.end_tasks)
+            guarded(campaigns.review)
+            self._gateways_due = now + GATEWAYS_EVERY_S
+        if now >= self._wanted_due:
+            guarded(upkeep.keep_lists_and_caches)
+            guarded(upkeep.keep_charging_profiles)
+            self._wanted_due = now + WANTED_EVERY_S
+        if now >= self._review_due:
+            guarded(upkeep.note_never_stopped)
+            guarded(logins.forget_old)
+            guarded(upkeep.note_power)
+            guarded(certificate_signing.end_undelivered)
+            self._review_due = now + REVIEW_EVERY_S
+        guarded(first_contact.review)
+        guarded(certificate_signing.sign_in_background)
+        self._add(items, guarded(dispatch_queued_commands))
+        self._add(items, guarded(send_again))
+
     @staticmethod
-    def _add(items: Items, more: Items) -> None:
-        for queue, some in more.items():
+    def _add(items: Items, more: Items | None) -> None:
+        for queue, some in (more or {}).items():
             items[queue].extend(some)
 
     def _hold_lease(self) -> bool:
         return leases.hold(LEASE, self._name, LEASE_FOR)
+
+
+def guarded(task: Callable[[], Result]) -> Result | None:
+    """Do it; what fails is logged and keeps nothing else from being done. Only an unavailable database goes up."""
+    try:
+        return task()
+    except Exception as error:  # one bad row or a bug in one task must not end the worker
+        if isinstance(error, DatabaseError) and is_unavailable(error):
+            raise
+        logger.exception("Housekeeping: %s.%s failed.", task.__module__, task.__qualname__)
+        return None
 
 
 def close_silent_gateways() -> None:

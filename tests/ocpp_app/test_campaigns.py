@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from ocpp_app import campaigns, upkeep
@@ -71,6 +72,22 @@ def test_next_wave_begins_when_all_of_the_one_before_have_ended(group: ChargePoi
     campaign.refresh_from_db()
     assert (states(campaign), campaign.state, campaign.wave) == ("ddfddddddd", "done", 4)
     assert campaign.finished_at is not None
+
+
+def test_campaign_that_is_deleted_meanwhile_is_skipped(group: ChargePointGroup) -> None:
+    campaign = start_campaign(make_firmware(), group, wave_size="2")
+    deleted = FirmwareCampaign.objects.create(name="Deleted", firmware=campaign.firmware, created_at=timezone.now())
+
+    def delete(**_kwargs: Any) -> None:
+        FirmwareCampaign.objects.filter(pk=deleted.pk).delete()
+
+    post_save.connect(delete, sender=FirmwareCampaign)
+    try:
+        campaigns.review()
+    finally:
+        post_save.disconnect(delete, sender=FirmwareCampaign)
+    assert states(campaign) == "rrwwwwwwww"
+    assert FirmwareCampaign.objects.count() == 1
 
 
 def test_too_many_failures_stop_it_until_more_are_allowed(group: ChargePointGroup) -> None:

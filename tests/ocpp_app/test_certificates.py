@@ -25,6 +25,7 @@ from ocpp_app.models import (
     Organisation,
 )
 from ocpp_app.rpc.command_care import dispatch_queued_commands
+from ocpp_app.rpc.housekeeping import Housekeeping
 from ocpp_app.signers import DevelopmentCA, Signer
 from ocppj.messages import Request
 from ocppj.v16 import (
@@ -126,6 +127,25 @@ def test_certificate_that_never_reached_the_charge_point(wire: Wire) -> None:
     Command.objects.update(state=CommandState.EXPIRED, reason="too old")
     certificate_signing.sign_waiting()
     assert the_request().detail == "The certificate did not reach the charge point: too old"
+
+
+@pytest.mark.parametrize("state", [CommandState.TIMED_OUT, CommandState.LOST])
+def test_certificate_of_which_nothing_was_heard_has_failed_until_the_late_answer(
+    state: CommandState, wire: Wire
+) -> None:
+    sign(wire, pki.csr())
+    certificate_signing.sign_waiting()
+    Command.objects.update(state=state, reason="no answer")
+    now = 1000.0
+    keeper = Housekeeping("worker-1", lambda: now)
+    now += 61
+    keeper.run_when_due()
+    assert the_request().state == "failed"
+    assert the_request().detail == "The charge point never said whether it has taken the certificate: no answer"
+    command = the_request().command
+    assert command is not None
+    answer(wire, command, '{"status":"Accepted"}')
+    assert the_request().state == "installed"
 
 
 def weakly_signed() -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -214,6 +215,25 @@ def test_one_run_takes_so_many_and_the_next_goes_on(wire: Wire) -> None:
     assert due.count() == 50
     first_contact.review()
     assert due.count() == 0
+
+
+def test_one_that_cannot_be_looked_after_keeps_nobody_waiting(connect: Connect) -> None:
+    connect("BAD")
+    good = Charger(connect("GOOD"), **TWO)
+    Inquiry.objects.filter(charge_point__identity="BAD").update(due_at=timezone.now() - timedelta(hours=1))
+
+    def fail(instance: Inquiry, **_kwargs: Any) -> None:
+        if instance.charge_point.identity == "BAD":
+            raise RuntimeError("a bug")
+
+    post_init.connect(fail, sender=Inquiry)
+    try:
+        assert trigger("BootNotification") in good.look()
+    finally:
+        post_init.disconnect(fail, sender=Inquiry)
+    due_at = Inquiry.objects.get(charge_point__identity="BAD").due_at
+    assert due_at is not None
+    assert due_at > timezone.now() + timedelta(minutes=5)
 
 
 def test_housekeeping_asks_and_the_question_leaves_at_once(wire: Wire) -> None:

@@ -201,6 +201,24 @@ def test_outage_of_the_database_is_survived(connect: Connect, clock: Clock) -> N
     assert open_sessions() == set()
 
 
+@commits
+def test_task_that_fails_keeps_nothing_else_from_being_done(wire: Wire, clock: Clock) -> None:
+    keeper = Housekeeping("worker-1", clock)
+    last_announced("gateway-1", 60)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE ocpp_app_firmwarecampaign RENAME TO ocpp_app_firmwarecampaign_away")
+    try:
+        command_for(wire, CommandState.QUEUED)
+        clock.now += 29
+        assert keeper.run_when_due().keys() == {"queue-of-gateway-1"}
+        clock.now += 6
+        keeper.run_when_due()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE ocpp_app_firmwarecampaign_away RENAME TO ocpp_app_firmwarecampaign")
+    assert open_sessions() == set()  # nor is it taken for an outage
+
+
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 

@@ -163,6 +163,17 @@ def test_charge_point_that_is_not_connected_gets_its_list_when_it_is(connect: Co
     assert sent(again)[0] == "GetLocalListVersion"
 
 
+def test_so_many_lists_in_one_run_and_the_next_goes_on(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "AT_ONCE", 2)
+    for number in range(5):
+        local_lists.keep_local_list(connect(f"CP{number}").identity, ListSelection.ALL)
+    counts = []
+    for _run in range(4):
+        upkeep.keep_lists_and_caches()
+        counts.append(Command.objects.filter(action="GetLocalListVersion").count())
+    assert counts == [2, 4, 5, 5]
+
+
 # -- which tags --------------------------------------------------------------------------------------------------------
 
 

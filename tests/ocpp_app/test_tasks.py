@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from ocpp_app import upkeep
@@ -263,6 +264,24 @@ def test_task_follows_a_command_that_never_left(connect: Connect) -> None:
     upkeep.end_tasks()
     assert (said(cancelled)[0], cancelled.detail) == ("cancelled", "nobody needs it")
     assert (said(expired)[0], expired.detail) == ("failed", "The charge point was never asked: too old.")
+
+
+def test_task_that_cannot_be_ended_keeps_none_from_its_end(wire: Wire) -> None:
+    bad, good = requested(wire), requested(wire)
+    FirmwareTask.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    def fail(instance: FirmwareTask, **_kwargs: Any) -> None:
+        if instance.pk == bad.pk:
+            raise RuntimeError("a bug")
+
+    pre_save.connect(fail, sender=FirmwareTask)
+    try:
+        upkeep.end_tasks()
+        assert (said(bad)[0], said(good)[0]) == ("requested", "failed")
+    finally:
+        pre_save.disconnect(fail, sender=FirmwareTask)
+    upkeep.end_tasks()
+    assert said(bad)[0] == "failed"
 
 
 def test_every_change_is_told(wire: Wire) -> None:
