@@ -32,8 +32,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what uses Django's database, so that `-m database` selects it for the run on PostgreSQL.
 
-    `make test` runs two processes, each in the order of collection (`--dist load`): what empties the database comes after
-    everything that needs the rows of a migration. Every test that uses the broker has queues of its own.
+    `make test` runs two processes, each in the order of collection (`--dist load`): what empties the database comes
+    after everything that needs the rows of a migration. Every test that uses the broker has queues of its own.
     """
     for item in items:
         if uses_database(item):
