@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -335,20 +336,23 @@ def put(batch: Batch, charge_points: Iterable[ChargePoint]) -> None:
     known = _installations(ProfileInstallation.objects.filter(charge_point__in=locked))
     wanted, digests = placements(locked), _Digests(batch.now)
     keys = {_key(one) for one in wanted}
+    moments = (batch.now + timedelta(microseconds=number) for number in count())
     for (charge_point_id, profile_id), row in known.items():
         if (charge_point_id, profile_id) in keys or not row.is_assigned or not _is_due(row, CLEAR, batch.now):
             continue
         if row.state == InstallationState.REFUSED:
             row.delete()
         else:
-            _send(batch, locked[charge_point_id], row, v16.ClearChargingProfileRequest(id=profile_id), CLEAR)
-    for one in wanted:
+            message = v16.ClearChargingProfileRequest(id=profile_id)
+            _send(batch, locked[charge_point_id], row, message, CLEAR, next(moments))
+    # What makes room goes first; then connector 0, whose profile the others override (OCPP 1.6 §3.13.1).
+    for one in sorted(wanted, key=lambda one: one.connector_number):
         found, digest = known.get(_key(one)), digests.of(one)
         if _is_due(found, digest, batch.now):
             charge_point = locked[one.charge_point_id]
-            message = set_request(one.profile, one.connector_number)
+            placed = set_request(one.profile, one.connector_number)
             row = found or requested(charge_point, one.profile, one.connector_number, batch.now)
-            _send(batch, charge_point, row, message, digest)
+            _send(batch, charge_point, row, placed, digest, next(moments))
 
 
 def requested(
@@ -367,8 +371,11 @@ def requested(
     )
 
 
-def _send(batch: Batch, charge_point: ChargePoint, row: ProfileInstallation, message: Request, digest: str) -> None:
-    command = outbound.new_command(charge_point, message, now=batch.now, source=SOURCE)
+def _send(
+    batch: Batch, charge_point: ChargePoint, row: ProfileInstallation, message: Request, digest: str, at: datetime
+) -> None:
+    """``at``: commands leave in the order of their times."""
+    command = outbound.new_command(charge_point, message, now=at, source=SOURCE)
     batch.add(command)
     batch.change(row, command=command, asked_at=batch.now, asked_digest=digest, is_assigned=True)
 

@@ -324,6 +324,24 @@ def test_assigned_profile_is_sent_and_cleared_again(wire: Wire) -> None:
     assert installed(wire) == set()
 
 
+@pytest.mark.spec("OCPP 1.6", "3.13.1")
+def test_what_makes_room_leaves_first_then_connector_0_then_what_overrides_it(wire: Wire) -> None:
+    old = assign(make_profile(), charge_point=wire.charge_point, connector=1)
+    upkeep.keep_charging_profiles()
+    answer(wire)
+    unassign(old)
+    for connector in (3, 0, 2):
+        assign(make_profile(), charge_point=wire.charge_point, connector=connector)
+    upkeep.keep_charging_profiles()
+    later = list(Command.objects.order_by("created_at", "pk"))[1:]
+    assert [(row.action, row.payload.get("connectorId")) for row in later] == [
+        ("ClearChargingProfile", None),
+        ("SetChargingProfile", 0),
+        ("SetChargingProfile", 2),
+        ("SetChargingProfile", 3),
+    ]
+
+
 def test_changed_profile_is_sent_again(wire: Wire) -> None:
     profile = make_profile()
     assign(profile, charge_point=wire.charge_point)
