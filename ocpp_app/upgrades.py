@@ -61,7 +61,9 @@ def begin_key(
     locked = _locked(charge_point)
     locked.next_authorization_key = hash_key(key)
     locked.save(update_fields=["next_authorization_key"])
-    step = SecurityProfile.NONE if target is None else SecurityProfile.BASIC
+    is_on_tls = locked.session is not None and locked.session.secure
+    first = SecurityProfile.TLS if is_on_tls else SecurityProfile.BASIC  # A00.FR.201: no key leaves TLS for plain text
+    step = SecurityProfile.NONE if target is None else first
     row = _begin(locked, UpgradeState.KEY_SENT, target=target, step=step, approves=approves, requested_by=requested_by)
     return row, ChangeConfigurationRequest(key=AUTHORIZATION_KEY, value=key)
 
@@ -141,8 +143,9 @@ def answered(
             _promote(batch, charge_point)
         return _after_key(batch, charge_point, row)
     if row.state == UpgradeState.PROFILE_SENT:
-        # Many charge points know AuthorizationKey and no SecurityProfile: the key alone makes profile 1.
-        if not taken and row.step > SecurityProfile.BASIC:
+        # Many charge points know AuthorizationKey and no SecurityProfile: the first key alone makes profile 1, or 2.
+        is_first = bool(charge_point.next_authorization_key)
+        if not taken and row.step > SecurityProfile.BASIC and not is_first:
             return _end(batch, charge_point, row, UpgradeState.FAILED, f"SecurityProfile {row.step}: {status}")
         _go_on(batch, row, UpgradeState.WAITING)
     return []
@@ -258,8 +261,8 @@ def _review(pk: int, now: datetime) -> None:
     last = Command.objects.filter(charge_point=charge_point, source=source_of(row)).order_by("-created_at").first()
     if row.state == UpgradeState.WAITING or (last is not None and last.state in UNANSWERED):
         if now >= row.deadline:
-            if not charge_point.authorization_key:
-                batch.change(charge_point, next_authorization_key="")
+            if row.state == UpgradeState.KEY_SENT and not charge_point.authorization_key:
+                batch.change(charge_point, next_authorization_key="")  # what was accepted (A01.FR.03) stays valid
             _end(batch, charge_point, row, UpgradeState.FELL_BACK, "It did not come back in time.")
     elif last is not None and last.state in NEVER_LEFT and row.is_under_way:
         if row.state == UpgradeState.KEY_SENT:

@@ -407,6 +407,32 @@ def test_charge_point_that_does_not_come_back_with_it_falls_back(online: Any, ga
     assert reconnect(wire, **with_key()).charge_point.security_profile == 1
 
 
+@pytest.mark.spec("OCPP 1.6 security whitepaper", "A00.FR.201")
+def test_first_key_of_a_charge_point_on_tls_does_not_lead_it_to_plain_text(online: Any) -> None:
+    register(authorization_key="", security_profile=0)
+    wire = online(secure=True)
+    row = begin(security.upgrade_security_profile, wire, 1)
+    key = answer(wire, "Accepted").encode()
+    assert sent(wire)[1:] == ("SecurityProfile", "2")
+    answer(wire, "NotSupported")
+    assert state(row) == UpgradeState.WAITING
+    reconnect(wire, **with_key(key, secure=True))
+    assert state(row) == UpgradeState.DONE
+
+
+@pytest.mark.spec("OCPP 1.6 security whitepaper", "A01.FR.03")
+def test_key_that_was_accepted_stays_valid_although_its_charge_point_comes_back_too_late(online: Any) -> None:
+    register(authorization_key="", security_profile=0)
+    wire = online()
+    row = begin(security.upgrade_security_profile, wire, 1)
+    key = answer(wire, "Accepted").encode()
+    answer(wire, "NotSupported")
+    SecurityUpgrade.objects.update(deadline=timezone.now())
+    upgrades.review()
+    assert state(row) == UpgradeState.FELL_BACK
+    assert verify_key(key, reconnect(wire, **with_key(key)).charge_point.authorization_key)
+
+
 def test_upgrade_whose_message_never_left_ends(online: Any, gateway: GatewayEnd) -> None:
     register(authorization_key="", security_profile=0)
     wire = online()
