@@ -123,7 +123,7 @@ def _note_reading(
         if row is not None:
             value = None if secrecy.is_secret(told.key) else told.value
             batch.change(row, key=told.key.strip(), is_readonly=told.readonly)
-            note_value(batch, row, value, at, has_booted=_has_booted_since(charge_point, row.next_since))
+            note_value(batch, row, value, at, has_booted=inquiries.has_restarted_since(charge_point, row.next_since))
     for key in message.unknown_key or ():
         row = _row(batch, charge_point, key, rows)
         if row is not None:
@@ -203,10 +203,6 @@ def _drift(row: ConfigurationKey) -> str:
     if row.confirmed_at is None:
         return "It was taken, and the charge point has another value."
     return "Somebody has changed it at the charge point."
-
-
-def _has_booted_since(charge_point: ChargePoint, since: datetime | None) -> bool:
-    return since is not None and charge_point.last_boot_at is not None and charge_point.last_boot_at > since
 
 
 def _note_change(batch: Batch, request: OCPPRequest, rows: Rows) -> None:

@@ -276,11 +276,19 @@ def _names_to_read(known: Known, *, reads_all: bool) -> list[str]:
     return list(found)
 
 
+def has_restarted_since(charge_point: ChargePoint, since: datetime | None) -> bool:
+    """Whether it has booted since then on a new connection: while it is Pending (OCPP 1.6 §4.2), and when it is
+    triggered, it sends a BootNotification without a restart."""
+    session, booted_at = charge_point.session, charge_point.last_boot_at
+    if since is None or booted_at is None or session is None:
+        return False
+    return booted_at > since and session.connected_at > since
+
+
 def must_be_read(row: ConfigurationKey, charge_point: ChargePoint) -> bool:
     """Whether nobody has seen what this key has become."""
     if row.next_value is not None:
-        booted_at = charge_point.last_boot_at
-        return booted_at is not None and row.next_since is not None and booted_at > row.next_since
+        return has_restarted_since(charge_point, row.next_since)
     if row.wanted is None:
         return False
     return row.read_at is None or (row.value_since is not None and row.read_at < row.value_since)

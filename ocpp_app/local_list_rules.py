@@ -84,7 +84,7 @@ def note_update_answer(request: OCPPRequest) -> list[PlannedCommand]:
             retry_at=None,
         )
     elif status == UpdateStatus.NotSupported or (status is None and command.error_code in UNSUPPORTED_CODES):
-        _give_up(row, "The charge point keeps no local authorization list (LocalAuthListEnabled?).")
+        _give_up(row, request.batch.now, "The charge point keeps no local authorization list (LocalAuthListEnabled?).")
         return []
     elif status == UpdateStatus.VersionMismatch:
         # §5.15: the full list is to follow, with a version that is surely higher than the charge point's.
@@ -105,13 +105,13 @@ def note_version(request: OCPPRequest) -> list[PlannedCommand]:
     command = _command(request)
     if request.message is None:
         if command.error_code in UNSUPPORTED_CODES and LocalList.objects.filter(charge_point=request.charge_point):
-            _give_up(_row(request.charge_point), f"GetLocalListVersion: {command.error_code}")
+            _give_up(_row(request.charge_point), request.batch.now, f"GetLocalListVersion: {command.error_code}")
         return []
     row = _row(request.charge_point)
     reported = request.message.list_version
     _set(row, reported_version=reported, reported_at=request.received_at, checked_at=request.batch.now)
     if reported == KEEPS_NONE:
-        _give_up(row, "The charge point reports version -1: it keeps no local authorization list.")
+        _give_up(row, request.batch.now, "The charge point reports version -1: it keeps no local authorization list.")
         return []
     if row.state == ListState.NOT_SUPPORTED:
         _set(row, state=ListState.UNKNOWN, detail="")
@@ -181,8 +181,10 @@ def differing(now: datetime) -> tuple[list[LocalList], dict[int, Wanted]]:
 def _is_due(row: LocalList, goal: Wanted, now: datetime) -> bool:
     """Whether the charge point can be asked for something."""
     charge_point = row.charge_point
-    if charge_point.session_id is None or not charge_point.is_accepted or row.state == ListState.NOT_SUPPORTED:
+    if charge_point.session_id is None or not charge_point.is_accepted:
         return False
+    if row.state == ListState.NOT_SUPPORTED:  # LocalAuthListEnabled can be switched on (§3.5.2): its version tells
+        return _is_to_be_checked(row, now)
     if row.retry_at is not None and row.retry_at > now and goal.digest == row.wanted_digest:
         return False
     return goal.digest != row.synced_digest or row.needs_full or _is_to_be_checked(row, now)
@@ -285,10 +287,10 @@ def _row(charge_point: ChargePoint) -> LocalList:
     return row
 
 
-def _give_up(row: LocalList, detail: str) -> None:
+def _give_up(row: LocalList, now: datetime, detail: str) -> None:
     row.entries.all().delete()
     values: dict[str, Any] = {"version": None, "synced_digest": "", "needs_full": True}
-    _set(row, state=ListState.NOT_SUPPORTED, detail=fit_text(detail, 255), **values)
+    _set(row, state=ListState.NOT_SUPPORTED, detail=fit_text(detail, 255), checked_at=now, **values)
 
 
 def _fail(row: LocalList, now: datetime, detail: str) -> None:

@@ -53,6 +53,13 @@ class Charger:
             self.keys[key] = value
         return status if status == "InternalError" else {"status": status}
 
+    def restart(self, **boot: str) -> None:
+        """A new connection, and a BootNotification on it."""
+        self.wire.close()
+        self.wire = Wire(self.wire.gateway, self.wire.identity)
+        assert self.wire.open().accepted
+        self.wire.ask("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M", **boot})
+
     # -- being looked at ---------------------------------------------------------------------------------------
 
     def look(self) -> list[Asked]:

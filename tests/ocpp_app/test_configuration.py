@@ -265,9 +265,12 @@ def test_reboot_required_lasts_until_the_restart(charger: Charger) -> None:
     row = charger.row(PING)
     assert (row.state, row.value, row.next_value) == (WantedState.REBOOT_REQUIRED, "0", "30")
     assert charger.look_until_nothing() == []
+    charger.wire.ask("BootNotification", BOOT)  # of one that is Pending, or was triggered: no restart (§4.2)
+    assert charger.look_until_nothing() == []
+    assert charger.row(PING).state == WantedState.REBOOT_REQUIRED
     charger.keys[PING] = "30"
-    charger.wire.ask("BootNotification", BOOT)
-    assert charger.look_until_nothing() == [("GetConfiguration", {"key": [PING]})]
+    charger.restart()
+    assert actions(charger.look_until_nothing()) == ["GetConfiguration"]
     row = charger.row(PING)
     assert (row.state, row.value, row.next_value) == (WantedState.IN_FORCE, "30", None)
 
@@ -276,7 +279,7 @@ def test_value_that_a_restart_did_not_bring_has_drifted(charger: Charger) -> Non
     charger.says[PING] = "RebootRequired"
     want("CP001", {PING: "30"})
     charger.look_until_nothing()
-    charger.wire.ask("BootNotification", BOOT)
+    charger.restart()
     charger.look_until_nothing()
     assert (charger.row(PING).state, charger.row(PING).next_value) == (WantedState.DRIFTED, None)
 

@@ -362,6 +362,17 @@ def test_charge_point_without_a_list_is_left_alone_until_somebody_asks(
     assert sent(wire)[0] == "GetLocalListVersion"
 
 
+@pytest.mark.spec("OCPP 1.6", "3.5.2")
+def test_charge_point_without_a_list_is_asked_again_when_it_has_booted(wire: Wire) -> None:
+    keep(wire)
+    answer(wire, '{"listVersion":-1}')
+    wire.ask("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    upkeep.keep_lists_and_caches()
+    assert sent(wire)[0] == "GetLocalListVersion"
+    answer(wire, '{"listVersion":0}')  # LocalAuthListEnabled was switched on
+    assert sent(wire)[0] == "SendLocalList"
+
+
 def test_full_update_with_a_version_mismatch_does_not_go_round_in_circles(wire: Wire) -> None:
     keep(wire)
     answer(wire, '{"listVersion":5}')
