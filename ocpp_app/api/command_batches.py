@@ -180,8 +180,14 @@ class CommandBatches(Listed, Shown):
         selection = SelectionSerializer(data=body["filter"])
         selection.is_valid(raise_exception=True)
         chosen = selection.chosen(visible(ChargePoint.objects.all(), self.access))
-        for organisation_id in Organisation.objects.filter(charge_points__in=chosen).distinct().values_list("pk"):
-            self.require(organisation_id[0])
+        owners = Organisation.objects.filter(charge_points__in=chosen).distinct().values_list("pk", flat=True)
+        for organisation_id in owners:
+            self.require(organisation_id)
+        if (
+            len(owners) > 1 and not self.access.everywhere
+        ):  # such a batch belongs to nobody, and only a superuser sees it
+            several = "These charge points are of several organisations: send one batch for each."
+            raise serializers.ValidationError({"filter": [several]})
         message = message_of(PROTOCOL.subprotocol, values["action"], values["payload"])
         try:
             batch = issue_command_to_many(

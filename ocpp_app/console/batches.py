@@ -80,9 +80,13 @@ def _send(request: Any, form: TypedForm) -> CommandBatch | None:
     keep = request.POST.get("keep", "")
     expires_at = timezone.now() + timedelta(seconds=int(keep)) if keep in dict(KEPT) and keep else None
     selection = {name: value for name, value in request.GET.items() if name in ("q", "state", "site") and value}
+    targets = list(_targets(request)[:MOST])
+    if len({target.organisation_id for target in targets}) > 1 and not request.access.everywhere:
+        form.error = _("These charge points are of several organisations: filter by site, and send one batch for each.")
+        return None
     try:
         return issue_command_to_many(
-            list(_targets(request)[:MOST]),
+            targets,
             message,
             expires_at=expires_at,
             idempotency_key=nonce_of(request),

@@ -1,12 +1,13 @@
 """Try a webhook out: one event that tells of nothing."""
 
 import uuid
+from threading import Timer
 
 import msgspec
 from django.utils import timezone
 
 from ocpp_app.events import body, signing
-from ocpp_app.events.posting import Answer, Poster, headers_of
+from ocpp_app.events.posting import LONGEST_S, Answer, Poster, headers_of
 from ocpp_app.models import WebhookSubscription
 
 TYPE = "webhook.test"
@@ -29,8 +30,12 @@ def try_out(subscription: WebhookSubscription) -> Answer:
     sent = msgspec.json.encode(test)
     secrets = signing.secrets_of(subscription, now)
     poster = Poster(subscription.url)
+    patience = Timer(LONGEST_S, poster.abort)
+    patience.daemon = True
+    patience.start()
     try:
         headers = headers_of(str(message_id), secrets, sent, now, attempt=1, is_replay=False)
         return poster.post(headers, sent)
     finally:
+        patience.cancel()
         poster.close()

@@ -23,7 +23,7 @@ from ocpp_app.transfer.uploads import TooLarge, Truncated
 logger = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
-RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
 MULTIPART_ROOM = 64 * 1024
 """What a multipart body may be larger than its file, in bytes."""
 NO_MORE_DOWNLOADS = (TaskState.DONE, TaskState.CANCELLED)

@@ -16,6 +16,7 @@ from ocpp_app.models import (
     AnomalyKind,
     ApiToken,
     ChargePoint,
+    Command,
     IdTag,
     Membership,
     Message,
@@ -452,3 +453,17 @@ def test_command_prints_a_token_that_works(ours: Tenant, capsys: Any) -> None:
 def test_command_says_what_is_wrong(arguments: tuple[str, ...], said: str, ours: Tenant) -> None:
     with pytest.raises(CommandError, match=said):
         call_command("create_api_token", "billing", *arguments)
+
+
+def test_batch_over_several_organisations_is_a_superusers(
+    ours: Tenant, theirs: Tenant, client: Client, django_user_model: Any
+) -> None:
+    user = django_user_model.objects.create_user("both")
+    for tenant in (ours, theirs):
+        Membership.objects.create(user=user, organisation=tenant.organisation, role=Role.OPERATOR)
+    client.force_login(user)
+    data = {"filter": {"all": True}, "action": "Reset", "payload": {"type": "Soft"}}
+    before = Command.objects.count()
+    response = client.post("/api/v1/command-batches/", data, content_type="application/json")
+    assert (response.status_code, Command.objects.count()) == (400, before)
+    assert "several organisations" in response.content.decode()
