@@ -80,7 +80,7 @@ def _component(name: str, version: str, marker: str, hashes: list[str]) -> dict[
         "externalReferences": [
             {
                 "type": "distribution",
-                "url": f"https://pypi.org/project/{name}/{version}/",
+                "url": purl,
                 "hashes": [{"alg": "SHA-256", "content": digest} for digest in hashes],
             }
         ],
