@@ -21,7 +21,7 @@ from simulator.smart_charging import ChargingProfiles
 from tests.certificates import Authority
 from tests.e2e.accounts import TRANSACTIONS
 from tests.e2e.axe import violations
-from tests.e2e.central_system import CentralSystem, Launcher, Single
+from tests.e2e.central_system import HOST, CentralSystem, Launcher, Single
 from tests.e2e.conftest import new_launcher
 from tests.e2e.file_server import FileServer
 from tests.e2e.processes import wait_until
@@ -136,6 +136,57 @@ def test_the_page_charges_until_a_command_stops_it(
     # Nothing that the page says needs to be tolerated.
     assert system.database.values("SELECT code FROM ocpp_app_quirknote") == []
     assert system.database.values("SELECT kind FROM ocpp_app_anomaly") == []
+
+
+def test_the_console_shows_what_the_page_charges_and_stops_it(page: SimulatorPage, site: Single) -> None:
+    password = "a long enough password"
+    arguments = ["createsuperuser", "--noinput", "--username", "operator", "--email", ""]
+    assert site.manage(*arguments, DJANGO_SUPERUSER_PASSWORD=password).returncode == 0
+    browser = page.page.context.browser
+    assert browser is not None
+    context = browser.new_context(base_url=f"http://{HOST}:{site.http_port}")
+    console = context.new_page()
+    console.goto("/login/")
+    console.fill("[name=username]", "operator")
+    console.fill("[name=password]", password)
+    console.click("button.primary")
+
+    charger = switched_on(page, "PAGE-console", site.url)
+    console.click(".side >> text=Charge points")
+    console.click("#list >> text=PAGE-console")
+    connector = console.locator("section.connector").first
+    expect(connector).to_contain_text("Available")
+    charger.press("Plug in")
+    charger.present("TAG014")
+    charger.expect_status("Charging")
+    expect(connector).to_contain_text("Charging")
+    expect(connector).to_contain_text("TAG014")
+    expect(connector.locator(".power")).to_contain_text("kW")
+
+    console.click("#stop-1")
+    dialog = console.locator("dialog")
+    dialog.locator("button.primary").click()
+    expect(dialog.locator(".badge")).to_have_text("Accepted")
+    charger.expect_status("Finishing")
+    charger.press("Unplug")
+    expect(connector).to_contain_text("Available")
+    context.close()
+
+
+@pytest.mark.spec("OCPP 1.6", "3.5.1")
+def test_without_a_network_the_local_list_says_who_may_charge(page: SimulatorPage, site: Single, api: Api) -> None:
+    charger = switched_on(page, "PAGE-list", site.url)
+    entry = {"idTag": "LISTED", "idTagInfo": {"status": "Accepted"}}
+    api.command("PAGE-list", "SendLocalList", listVersion=1, updateType="Full", localAuthorizationList=[entry])
+    charger.press("Lose the network")
+    charger.expect_connection("No network")
+    charger.press("Plug in")
+    charger.present("STRANGER")
+    expect(charger.card.locator(".news")).to_contain_text("not known here")
+    charger.expect_status("Preparing")
+    charger.present("LISTED")
+    charger.expect_status("Charging")
+    charger.press("Unplug")
 
 
 def test_what_was_kept_without_a_network_is_delivered(page: SimulatorPage, site: Single) -> None:
