@@ -194,9 +194,9 @@ def test_a_queued_command_leaves_once(connect: Connect) -> None:
 
 
 def test_connection_and_frames_of_a_charge_point_at_two_workers(connect: Connect, gateway: GatewayEnd) -> None:
-    for _round in range(ROUNDS):
-        old = connect()
-        new = Wire(gateway, "CP001")
+    for number in range(ROUNDS):  # another one each time: two devices that push each other out would have to wait
+        old = connect(f"CP{number}")
+        new = Wire(gateway, f"CP{number}")
         status = '[2,"s","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Charging"}]'
         at_once(worker(gateway, new.connect()), worker(gateway, old.frame(status), old.disconnect()))
         assert new.charge_point.session_id == new.session
