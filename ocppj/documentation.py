@@ -19,7 +19,7 @@ import msgspec
 
 from ocppj.messages import Structure
 from ocppj.scalars import BooleanShape, DateTimeShape, DecimalShape, EnumShape, IntegerShape, Shape, StringShape
-from ocppj.shapes import FieldShape, ListShape, StructShape, shape_of, walk
+from ocppj.shapes import FieldShape, ListShape, StructShape, shape_of
 
 _SECTION = re.compile(r"\(((?:OCPP 1\.6|security whitepaper) §[\d.]*\d)")
 _KINDS: tuple[tuple[type[Shape], str], ...] = (
@@ -86,7 +86,7 @@ def json_schema(structure: type[Structure]) -> dict[str, Any]:
     Absent fields are absent, never ``null``, so ``null`` and its default are left out.
     """
     schema = msgspec.json.schema(structure)
-    for shape in walk(shape_of(structure)):
+    for shape in shape_of(structure).walk():
         if isinstance(shape, StructShape):
             properties = schema["$defs"][shape.struct.__name__].get("properties", {})
             for documentation in describe(cast(type[Structure], shape.struct)):

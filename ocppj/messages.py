@@ -6,21 +6,20 @@ tolerantly as ``ocppj.tolerance`` allows.
 """
 
 import functools
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, dataclass_transform
 
 import msgspec
 from msgspec import Meta
 
+from ocppj import levels
 from ocppj.faults import Fault, Refusal
-from ocppj.scalars import MAX_INTEGER, MIN_INTEGER, DateTimeShape, DecimalShape, StringShape, write_json
-from ocppj.shapes import ListShape, StructShape, build, check_rules, shape_of, walk
-from ocppj.timestamps import CLOCKS_NEVER_SET
-from ocppj.tolerance import Note, NoteCode, Number, Visit
+from ocppj.levels import JSONList, JSONObject
+from ocppj.scalars import MAX_INTEGER, MIN_INTEGER, write_json
+from ocppj.shapes import build, check_rules, shape_of
+from ocppj.tolerance import Note, NoteCode, Visit
 
 __all__ = [
     "URI",
@@ -162,48 +161,23 @@ def decode(message_type: type[Message], payload: bytes | msgspec.Raw, *, strict:
 
 
 class _Codec:
-    """The decoder of one message type: a compiled msgspec decoder first, the walk through the parsed payload second.
-
-    The fast path takes only what the walk would take without a note, and makes the same message of it (a property test
-    compares them). msgspec lets a little through that OCPP does not; ``_is_ordinary`` and ``_are_plain`` find it.
-    """
+    """The decoder of one message type: the quick path of ``ocppj.plain`` first, the walk through the payload second."""
 
     def __init__(self, message_type: type[Message]) -> None:
         self.shape = shape_of(message_type)
-        shapes = tuple(walk(self.shape))
-        self._decoder = msgspec.json.Decoder(message_type)
-        self._has_datetime = any(isinstance(shape, DateTimeShape) for shape in shapes)
-        self._never_empty = any(isinstance(shape, StringShape) and shape.never_empty for shape in shapes)
-        # msgspec takes "8.1" for 8.1 and checks no multiple of a decimal: these few messages are always walked through.
-        self._has_decimal = any(isinstance(shape, DecimalShape) for shape in shapes)
 
     def decode(self, payload: bytes, *, strict: bool) -> Decoded:
-        if self._is_ordinary(payload, strict=strict):
-            try:
-                message = self._decoder.decode(payload)
-            except _UNREADABLE:
-                pass  # the walk below finds out what is wrong and whether it matters
-            else:
-                if not self._has_datetime or _are_plain(self.shape, message, _NO_YEARS if strict else CLOCKS_NEVER_SET):
-                    return Decoded(message)
-        return self._walk(payload, strict=strict)
-
-    def _is_ordinary(self, payload: bytes, *, strict: bool) -> bool:
-        """Whether nothing in ``payload`` needs the walk that msgspec would take without a word; in doubt, ``False``."""
-        if self._has_decimal or b"null" in payload or b"\\" in payload:
-            return False
-        if self._has_datetime and (b'0000"' in payload or _SPACE.search(payload)):
-            return False
-        return strict or not (self._never_empty and b'""' in payload)
+        message = self.shape.plain.decode(payload, strict=strict)
+        return self._walk(payload, strict=strict) if message is None else Decoded(cast(Message, message))
 
     def _walk(self, payload: bytes, *, strict: bool) -> Decoded:
         visit = Visit(strict=strict)
         try:
-            value = _parse(payload)
-            if value is None or (not strict and value in ([], "")):
+            value = levels.read(payload.strip(_WHITESPACE))
+            if value is None or (not strict and (value == "" or (type(value) is JSONList and not value.items()))):
                 visit.note(NoteCode.NullPayload, f"{payload[:4].decode()} taken as {{}}")
-                value = {}
-            if type(value) is not dict:
+                value = JSONObject(b"{}")
+            if type(value) is not JSONObject:
                 raise Refusal(Fault.not_an_object, "the payload is no JSON object")
             return Decoded(cast(Message, self.shape.read(value, visit)), visit.notes)
         except Refusal as refusal:
@@ -211,73 +185,4 @@ class _Codec:
 
 
 _codec_of = functools.cache(_Codec)
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_SPACE = re.compile(rb" \d\d:")
-"""A space between date and time, which msgspec takes for RFC 3339; so it does an offset of ``+0000``."""
-_NO_YEARS: frozenset[int] = frozenset()
-_parser = msgspec.json.Decoder(float_hook=Number)
-MAX_NESTING = 32
-"""Levels of objects and lists in a payload. The deepest message has seven; what free text holds as an object may have
-more."""
-
-
-def _parse(payload: bytes) -> Any:
-    try:
-        value = _parser.decode(payload)
-    except msgspec.ValidationError:
-        raise Refusal(Fault.out_of_range, "a number has too many digits") from None
-    except UnicodeDecodeError:
-        raise Refusal(Fault.not_json, "the payload is not UTF-8") from None
-    except RecursionError:
-        raise Refusal(Fault.too_deep, "the payload is nested too deeply") from None
-    except msgspec.DecodeError as error:
-        raise Refusal(Fault.not_json, f"the payload is no JSON: {error}") from None
-    _check_nesting(value)
-    return value
-
-
-def _check_nesting(value: Any) -> None:
-    # Level by level and without a loop over the empty ones: a hostile payload has hundreds of thousands of them.
-    level = [value]
-    for _ in range(MAX_NESTING):
-        dicts = [inner for inner in level if type(inner) is dict]
-        lists = [inner for inner in level if type(inner) is list]
-        level = list(filter(None, chain(chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists))))
-        if not level:
-            return
-    raise Refusal(Fault.too_deep, f"the payload is nested more than {MAX_NESTING} levels deep")
-
-
-@functools.cache
-def _timed_fields(shape: StructShape) -> tuple[tuple[str, StructShape | None, bool], ...]:
-    """The fields of ``shape`` that are or hold datetimes: attribute, the shape inside, whether there is a list of
-    them."""
-    timed: list[tuple[str, StructShape | None, bool]] = []
-    for field in shape.fields:
-        many = isinstance(field.shape, ListShape)
-        inner = field.shape.item if isinstance(field.shape, ListShape) else field.shape
-        if isinstance(inner, DateTimeShape):
-            timed.append((field.attribute, None, many))
-        elif isinstance(inner, StructShape) and _timed_fields(inner):
-            timed.append((field.attribute, inner, many))
-    return tuple(timed)
-
-
-def _are_plain(shape: StructShape, value: Any, years: frozenset[int]) -> bool:
-    """Whether every datetime in ``value`` is in UTC (msgspec keeps offsets, messages do not) and in none of
-    ``years``."""
-    for attribute, inner, many in _timed_fields(shape):
-        item = getattr(value, attribute)
-        if item is None:
-            continue
-        if inner is None:
-            if item.tzinfo is not UTC or item.year in years:
-                return False
-        elif many:
-            for each in item:
-                if not _are_plain(inner, each, years):
-                    return False
-        elif not _are_plain(inner, item, years):
-            return False
-    return True
+_WHITESPACE = b" \t\r\n"

@@ -1,7 +1,7 @@
 """The shapes of single values: strings, numbers, booleans, timestamps and enumerations (see ``ocppj.shapes``)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ocppj.faults import Fault, Refusal, quote
+from ocppj.levels import JSONList, JSONObject, Nested
 from ocppj.timestamps import read_rfc3339, read_timestamp
 from ocppj.tolerance import NoteCode, Number, Visit, read_decimal
 
@@ -38,9 +39,22 @@ class Shape:
     def read(self, value: Any, visit: Visit) -> Any:
         raise NotImplementedError
 
-    def could_be(self, value: Any) -> bool:
-        """Whether ``read`` may be able to make something of ``value``; cheap, and in doubt ``True``."""
+    def could_be(self, json: bytes) -> bool:
+        """Whether ``read`` may be able to make something of ``json``; cheap, and in doubt ``True``."""
         return True
+
+    def read_plain(self, json: bytes, *, strict: bool) -> Any:
+        """What ``json`` is when it needs no tolerance; ``None`` for the walk to find out."""
+        return None
+
+    def is_plain(self, value: Any, years: frozenset[int]) -> bool:
+        """Whether every datetime in the decoded ``value`` is in UTC (msgspec keeps offsets, messages do not) and in
+        none of ``years``."""
+        return True
+
+    def walk(self) -> Iterator["Shape"]:
+        """This shape and every shape inside it."""
+        yield self
 
     def wrong_type(self, value: object) -> Refusal:
         return Refusal(Fault.wrong_type, f"expected {self.expected}, got {_json_type(value)}")
@@ -82,9 +96,9 @@ class StringShape(Shape):
         return text
 
     def _read_other(self, value: Any, visit: Visit) -> str:
-        if isinstance(value, dict | list) and self.json_text:
+        if isinstance(value, Nested) and self.json_text:
             visit.note(NoteCode.StringAsObject, f"{_json_type(value)} kept as JSON text")
-            return write_json(_with_numbers(value)).decode()
+            return value.text()
         if isinstance(value, bool):
             text = "true" if value else "false"
         elif isinstance(value, int | Number):
@@ -208,6 +222,9 @@ class DateTimeShape(Shape):
 
     expected = "an RFC 3339 date-time such as 2024-01-31T12:00:00Z"
 
+    def is_plain(self, value: datetime, years: frozenset[int]) -> bool:
+        return value.tzinfo is UTC and value.year not in years
+
     def take(self, value: Any) -> datetime:
         if not isinstance(value, datetime):
             raise Refusal(Fault.wrong_type, f"expected an aware datetime, got {type(value).__name__}")
@@ -242,6 +259,7 @@ class EnumShape(Shape):
     def __init__(self, enum: type[Enum]) -> None:
         self.enum = enum
         self.members: dict[str, Enum] = {member.value: member for member in enum}
+        self.has_spellings = enum._missing_.__func__ is not Enum._missing_.__func__  # type: ignore[attr-defined]
         self.members_in_lower_case = {value.lower(): member for value, member in self.members.items()}
 
     def take(self, value: Any) -> Enum:
@@ -269,7 +287,7 @@ class EnumShape(Shape):
         return text
 
     def _find(self, value: str) -> Enum | None:
-        if member := self.members.get(value):
+        if (member := self.members.get(value)) or not self.has_spellings:
             return member
         try:
             return self.enum(value)  # the enumeration may know another spelling (J errata 2.1)
@@ -282,18 +300,10 @@ _JSON_TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "a boolean"),
     ((int, float, Number, Decimal), "a number"),
     (str, "a string"),
-    (list, "a list"),
-    (dict, "an object"),
+    ((list, JSONList), "a list"),
+    ((dict, JSONObject), "an object"),
 )
 
 
 def _json_type(value: object) -> str:
     return next((name for types, name in _JSON_TYPES if isinstance(value, types)), type(value).__name__)
-
-
-def _with_numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_numbers(item) for item in value]
-    return msgspec.Raw(value.text.encode()) if isinstance(value, Number) else value

@@ -2,7 +2,7 @@
 
 ``take``   checks a value of ours at construction and returns it in canonical form (strict). ``dump``   checks it again
 for the wire and returns what JSON knows (a frozen message may still hold what a decoder tolerated). ``read``   turns
-parsed JSON into the value, strict or tolerant as the ``Visit`` says.
+JSON, opened level by level, into the value, strict or tolerant as the ``Visit`` says.
 
 All three raise ``Refusal``; the limits come from ``msgspec.Meta`` in the annotations and nowhere else.
 """
@@ -14,7 +14,10 @@ from typing import Any, cast
 import msgspec
 from msgspec import inspect
 
+from ocppj import levels
 from ocppj.faults import Fault, Refusal, quote
+from ocppj.levels import JSONList, JSONObject
+from ocppj.plain import PlainDecoder
 from ocppj.scalars import (
     BooleanShape,
     DateTimeShape,
@@ -24,10 +27,13 @@ from ocppj.scalars import (
     Shape,
     StringShape,
 )
-from ocppj.tolerance import MAX_ITEMS, NoteCode, Visit
+from ocppj.tolerance import MAX_VALUES, NoteCode, Visit
 
 MAX_NAME_LENGTH = 50
 """Of an unknown field's name in a ``PayloadError``."""
+
+REFUSAL_VALUES = 5
+"""An item that is refused costs as much as so many values looked through."""
 
 
 class ListShape(Shape):
@@ -61,32 +67,50 @@ class ListShape(Shape):
         return taken
 
     def read(self, value: Any, visit: Visit) -> list[Any]:
-        if type(value) is dict and isinstance(self.item, StructShape) and not visit.strict:
+        if type(value) is JSONObject and isinstance(self.item, StructShape) and not visit.strict:
             visit.note(NoteCode.SingleForList, "one object taken as a list of one")
-            value = [value]
-        if type(value) is not list:
+            return [self.item.read(value, visit)] if not self.droppable else self._read_items([value.json], visit)
+        if type(value) is not JSONList:
             raise self.wrong_type(value)
-        if len(value) < self.min_length:
+        if self.droppable and not visit.strict and value.is_chaff():
+            visit.note(NoteCode.DroppedItem, "a long list of items too short to be anything: dropped")
+            return []
+        items = value.items()
+        if len(items) < self.min_length:
             if visit.strict:
-                raise self._too_few(value)
+                raise self._too_few(items)
             visit.note(NoteCode.EmptyList, "an empty list")
-        here, items = visit.field, []
-        for index, item in enumerate(value):
+        return self._read_items(items, visit)
+
+    def _read_items(self, items: list[Any], visit: Visit) -> list[Any]:
+        here, taken = visit.field, []
+        for index, item in enumerate(items):
+            json = bytes(item)
+            if (plain := self.item.read_plain(json, strict=visit.strict)) is not None:
+                taken.append(plain)
+                continue
             if self.droppable and visit.is_exhausted():
-                visit.field = here
-                visit.note(NoteCode.DroppedItem, f"more than {MAX_ITEMS} items to look through: the others are dropped")
+                visit.note(NoteCode.DroppedItem, f"more than {MAX_VALUES} values to look through: dropped from here on")
                 break
-            if self.droppable and visit.has_noted(NoteCode.DroppedItem) and not self.item.could_be(item):
+            if self.droppable and visit.has_noted(NoteCode.DroppedItem) and not self.item.could_be(json):
                 continue  # cheaply: a list may be full of them
             try:
-                items.append(self.item.read(item, visit))
+                taken.append(self.item.read(levels.read(json), visit))
             except Refusal as refusal:
                 refusal.inside(f"[{index}]")
                 if visit.strict or not self.droppable:
                     raise
                 visit.field = here
+                visit.count(REFUSAL_VALUES)
                 visit.note(NoteCode.DroppedItem, f"{refusal.path}: {refusal.reason}: dropped")
-        return items
+        return taken
+
+    def is_plain(self, value: list[Any], years: frozenset[int]) -> bool:
+        return all(self.item.is_plain(item, years) for item in value)
+
+    def walk(self) -> Iterator[Shape]:
+        yield self
+        yield from self.item.walk()
 
     def _too_few(self, value: Any) -> Refusal:
         return Refusal(Fault.too_few_items, f"{len(value)} items, at least {self.min_length} required")
@@ -109,7 +133,9 @@ class FieldShape:
         """Whether a tolerant decoder can do without: the field may be ``None``, or is a list that may end up empty."""
         return self.may_be_none or (isinstance(self.shape, ListShape) and self.shape.droppable)
 
-    def read(self, value: Any, visit: Visit) -> Any:
+    def read(self, json: bytes, visit: Visit) -> Any:
+        """The value that this field of an object has."""
+        value = levels.read(json)
         if value is None:
             return self._read_null(visit)
         if value == "" and not visit.strict and self.may_be_none and not isinstance(self.shape, StringShape):
@@ -149,7 +175,9 @@ class StructShape(Shape):
         self.fields = fields
         self.by_wire = {field.wire: field for field in fields}
         self.required = tuple(field for field in fields if field.required)
-        self.indispensable = tuple(field.wire for field in self.required if not field.is_dispensable)
+        self._indispensable = tuple(f'"{field.wire}"'.encode() for field in self.required if not field.is_dispensable)
+        timed = (field for field in fields if any(isinstance(part, DateTimeShape) for part in field.shape.walk()))
+        self._timed = tuple((field.attribute, field.shape) for field in timed)
 
     def take(self, value: Any) -> msgspec.Struct:
         # What it holds was checked when it was constructed, and is checked again when it is sent.
@@ -187,23 +215,45 @@ class StructShape(Shape):
         check_rules(value)
         return dumped
 
-    def could_be(self, value: Any) -> bool:
-        """Whether ``value`` has at least the fields without which ``read`` refuses it."""
-        return type(value) is dict and all(value.get(wire) is not None for wire in self.indispensable)
+    def could_be(self, json: bytes) -> bool:
+        """Whether ``json`` names at least the fields without which ``read`` refuses it."""
+        return all(name in json for name in self._indispensable)
+
+    @functools.cached_property
+    def plain(self) -> PlainDecoder:
+        """The quick path to what needs no tolerance."""
+        return PlainDecoder(self.struct, self)
+
+    def read_plain(self, json: bytes, *, strict: bool) -> msgspec.Struct | None:
+        return self.plain.decode(json, strict=strict)
+
+    def is_plain(self, value: msgspec.Struct, years: frozenset[int]) -> bool:
+        for attribute, shape in self._timed:
+            item = getattr(value, attribute)
+            if item is not None and not shape.is_plain(item, years):
+                return False
+        return True
+
+    def walk(self) -> Iterator[Shape]:
+        yield self
+        for field in self.fields:
+            yield from field.shape.walk()
 
     def read(self, value: Any, visit: Visit) -> msgspec.Struct:
-        if type(value) is not dict:
+        if type(value) is not JSONObject:
             raise self.wrong_type(value)
         values, extra, here = {}, [], visit.field
         prefix = f"{here}." if here else ""
-        for wire, item in value.items():
+        fields = value.fields()
+        visit.count(len(fields))
+        for wire, json in fields.items():
             field = self.by_wire.get(wire)
             if field is None:
                 extra.append(wire)
                 continue
             visit.field = prefix + wire
             try:
-                values[field.attribute] = field.read(item, visit)
+                values[field.attribute] = field.read(bytes(json), visit)
             except Refusal as refusal:
                 raise refusal.inside(wire) from None
         for field in self.required:
@@ -276,13 +326,3 @@ def _compile(kind: inspect.Type, extra: Mapping[str, Any]) -> Shape:
         case inspect.DateTimeType():
             return DateTimeShape()
     raise TypeError(f"no shape for {kind}: OCPP payloads have none of these")
-
-
-def walk(shape: Shape) -> Iterator[Shape]:
-    """``shape`` and every shape inside it."""
-    yield shape
-    if isinstance(shape, StructShape):
-        for field in shape.fields:
-            yield from walk(field.shape)
-    elif isinstance(shape, ListShape):
-        yield from walk(shape.item)

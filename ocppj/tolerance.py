@@ -84,9 +84,10 @@ class Note(msgspec.Struct, frozen=True):
     detail: str
 
 
-MAX_ITEMS = 5000
-"""Meter values and sampled values that a tolerant walk looks through: a day of them each minute, three at a time, and
-not so many that one message could keep a worker busy. A message that needs no tolerance may have any number."""
+MAX_VALUES = 3000
+"""Values that a tolerant walk looks through before it drops what else of a list needs tolerance: a day of two bad
+values each minute, and not so many that one message could keep a worker busy. What needs no tolerance is always
+taken."""
 
 
 class Visit:
@@ -96,7 +97,7 @@ class Visit:
         self.strict = strict
         self.field = ""
         self._notes: dict[tuple[NoteCode, str], Note] = {}
-        self._items = 0
+        self._values = 0
 
     def note(self, code: NoteCode, detail: str, *values: object) -> None:
         """Note ``code`` here, once per message and field however often it occurs; each ``{}`` quotes one of
@@ -109,10 +110,14 @@ class Visit:
         """Whether ``code`` is already noted here."""
         return (code, self.field) in self._notes
 
+    def count(self, values: int) -> None:
+        """Say how many values are about to be looked through."""
+        self._values += values
+
     def is_exhausted(self) -> bool:
-        """Whether one item of a list more would be too many for one tolerant walk; call it once for each item."""
-        self._items += 1
-        return self._items > MAX_ITEMS and not self.strict
+        """Whether one item of a list more would be too much for one tolerant walk; call it once for each item."""
+        self._values += 1
+        return self._values > MAX_VALUES and not self.strict
 
     @property
     def notes(self) -> tuple[Note, ...]:

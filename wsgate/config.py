@@ -83,7 +83,7 @@ class Config:
     """The same for bytes; no less than the largest frame fits into the burst."""
     failed_attempts_per_minute: float = 10.0
     """Refused handshakes of one address, and of one identity, after a burst of as many; then they get 429."""
-    max_frame_bytes: int = 1 << 20
+    max_frame_bytes: int = 1 << 18
     """A larger websocket message closes its connection with 1009."""
     max_waiting_calls: int = 64
     """When so many CALLs of a charge point wait for their turn, its socket is not read until one is answered."""

@@ -72,7 +72,7 @@ REFUSED_WHEN_STRICT = [
         "no charging rate",
     ),
     ("RemoteStopTransaction", '{"transactionId":9223372036854775808}', PROPERTY, "transactionId", "64 bits"),
-    ("RemoteStopTransaction", f'{{"transactionId":{"9" * 5000}}}', PROPERTY, "", "too many digits"),
+    ("RemoteStopTransaction", f'{{"transactionId":{"9" * 5000}}}', PROPERTY, "transactionId", "too many digits"),
 ]
 
 
