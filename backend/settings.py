@@ -8,20 +8,19 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import environ
-
+from backend.environment import Environment
 from ocpp_app.api.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
+#: The folder of the database, the secret key and the files of charge points (default: `data` beside `manage.py`)
+DATA_DIR = env.folder("DATA_DIR", default=BASE_DIR / "data")
 
 
 def _kept_secret_key(path: Path) -> str:
     """The secret key in ``path``, made on first use: sessions and charge point passwords outlive a restart."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -31,16 +30,15 @@ def _kept_secret_key(path: Path) -> str:
     return path.read_text().strip()
 
 
-def _secret(name: str) -> str:
-    """A secret from the environment, or from the file that ``<name>_FILE`` names; empty without either."""
-    file = env.str(f"{name}_FILE", default="")
-    return Path(file).read_text().strip() if file else env.str(name, default="")
-
-
+#: Never on where others can reach it.
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = _secret("SECRET_KEY") or _kept_secret_key(DATA_DIR / "secret_key")
+#: The same for all processes of one system: charger passwords depend on it (default: made once, kept in `DATA_DIR`)
+SECRET_KEY = env.secret("SECRET_KEY") or _kept_secret_key(DATA_DIR / "secret_key")
+#: Earlier secret keys, until every charger has a new password.
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+#: Names under which the web part is reached.
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+#: `https://csms.example.com` behind a proxy.
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
@@ -104,10 +102,11 @@ POSTGRESQL_OPTIONS = {
 
 
 def _database() -> dict[str, Any]:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-    config: dict[str, Any] = env.db_url_config(_secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'csms.sqlite3'}")
+    #: `postgres://user:password@host:5432/name` (default: SQLite in `DATA_DIR`)
+    config: dict[str, Any] = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'csms.sqlite3'}")
     options = SQLITE_OPTIONS if config["ENGINE"].endswith("sqlite3") else POSTGRESQL_OPTIONS
     config["OPTIONS"] = {**options, **config.get("OPTIONS", {})}
+    #: Seconds for which a database connection is kept.
     config["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     config["CONN_HEALTH_CHECKS"] = True
     return config
@@ -126,8 +125,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "console:login"
+#: Of the web pages, where a browser asks for no other.
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+#: Of the web pages, where a person has chosen no other.
+TIME_ZONE = env.zone("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
 STATIC_URL = "static/"
@@ -148,25 +149,29 @@ STORAGES = {
     },
 }
 
-# Secure unless DEBUG; a site without TLS on its own network sets HTTPS=off.
+#: Secure cookies, redirects to https, and HSTS; off for a site without TLS on a network of its own
+#: (default: `on` unless `DEBUG`)
 HTTPS = env.bool("HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 # Whether files travel over TLS is decided by OCPP_TRANSFER_URL: not every charge point can.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^transfer/"]
+#: For so many seconds a browser insists on https (default: a year with `HTTPS`, else 0)
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
+#: Trust `X-Forwarded-Proto` of the proxy in front.
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_AGE = env.int("SESSION_HOURS", default=7 * 24) * 3600
+#: After so many hours people sign in again.
+SESSION_COOKIE_AGE = env.int("SESSION_HOURS", default=168) * 3600
 X_FRAME_OPTIONS = "DENY"
 
 # -- OCPP ----------------------------------------------------------------------------------------------------
 
-AMQP_URL = _secret("AMQP_URL")
+AMQP_URL = env.secret("AMQP_URL")
 OCPP_RELAY = env.str("OCPP_RELAY", default="amqp" if AMQP_URL else "memory")
 OCPP_HEARTBEAT_INTERVAL = env.int("OCPP_HEARTBEAT_INTERVAL", default=3600)
 OCPP_MIDDLEWARE: dict[Any, list[Any]] = {}
@@ -186,10 +191,11 @@ OCPP_EVENTS_EXCHANGE = env.str("OCPP_EVENTS_EXCHANGE", default="")
 OCPP_EVENTS_KEEP_DAYS = env.float("OCPP_EVENTS_KEEP_DAYS", default=7)
 OCPP_WEBHOOK_ALLOWED_NETWORKS = env.list("OCPP_WEBHOOK_ALLOWED_NETWORKS", default=[])
 OCPP_WEBSOCKET_URL = env.str("OCPP_WEBSOCKET_URL", default="ws://{host}:9000/ocpp")
+#: Who sees the [simulator page](simulator.md#who-sees-it) (default: `off`, `staff` with `DEBUG`)
 OCPP_SIMULATOR = env.str("OCPP_SIMULATOR", default="staff" if DEBUG else "off")
 OCPP_STORAGE = "ocpp"
 OCPP_TRANSFER_URL = env.str("OCPP_TRANSFER_URL", default="")
-OCPP_UPLOAD_MAX_BYTES = env.int("OCPP_UPLOAD_MAX_BYTES", default=100 * 1024 * 1024)
+OCPP_UPLOAD_MAX_BYTES = env.int("OCPP_UPLOAD_MAX_BYTES", default=104_857_600)
 OCPP_TASK_HOURS = env.float("OCPP_TASK_HOURS", default=24)
 OCPP_CERTIFICATE_SIGNER = env.str("OCPP_CERTIFICATE_SIGNER", default="ocpp_app.signers.DevelopmentCA")
 OCPP_STRICT = env.bool("OCPP_STRICT", default=False)
@@ -201,7 +207,9 @@ OCPP_RPC_QUEUE_TYPE = env.str("OCPP_RPC_QUEUE_TYPE", default="classic")
 
 # -- logs ----------------------------------------------------------------------------------------------------
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+#: The least that is logged.
+LOG_LEVEL = env.choice("LOG_LEVEL", LOG_LEVELS, default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,5 +1,6 @@
 """System checks: wrong settings are found by ``manage.py check`` and at every start, with what to do."""
 
+import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -29,6 +30,9 @@ POSITIVE = (
     "OCPP_COMMAND_GRACE",
     "OCPP_EVENTS_KEEP_DAYS",
 )
+NOT_NEGATIVE = ("OCPP_MAX_UNKNOWN_CHARGE_POINTS", "OCPP_FAILED_LOGINS_PER_MINUTE")
+FLAGS = ("OCPP_AUTO_REMOTE_START", "OCPP_FIRST_CONTACT", "OCPP_STRICT", "OCPP_CLEAR_CACHE")
+RATE = re.compile(r"\d+/(s|sec|second|m|min|minute|h|hour|d|day)s?")
 
 
 @register()
@@ -53,6 +57,36 @@ def check_numbers(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]
         for name in POSITIVE
         if isinstance(conf.read(name), bool) or not isinstance(conf.read(name), int | float) or conf.read(name) <= 0
     ]
+
+
+@register()
+def check_counts(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """What may be none is a number all the same."""
+    return [
+        Error(f"{name} is {conf.read(name)!r}.", hint="Use a number, 0 or more.", id="ocpp_app.E016")
+        for name in NOT_NEGATIVE
+        if isinstance(conf.read(name), bool) or not isinstance(conf.read(name), int | float) or conf.read(name) < 0
+    ]
+
+
+@register()
+def check_flags(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Switches are True or False: the text "off" would be on."""
+    return [
+        Error(f"{name} is {conf.read(name)!r}.", hint="Use True or False.", id="ocpp_app.E017")
+        for name in FLAGS
+        if not isinstance(conf.read(name), bool)
+    ]
+
+
+@register()
+def check_throttle(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_API_THROTTLE is a rate, or empty."""
+    rate = conf.api_throttle()
+    if not rate or RATE.fullmatch(rate):
+        return []
+    hint = "Use so many requests in a time, such as 1000/min or 50000/day; empty: without limit."
+    return [Error(f"OCPP_API_THROTTLE is {rate!r}.", hint=hint, id="ocpp_app.E018")]
 
 
 @register()

@@ -49,12 +49,12 @@ def read(name: str) -> Any:
 
 
 def amqp_url() -> str:
-    """The broker, ``amqp://user:password@host:5672/vhost``; empty without one."""
+    """The broker, ``amqp://user:password@host:5672/vhost``; without one everything runs in one process."""
     return str(read("AMQP_URL"))
 
 
 def relay() -> Literal["amqp", "memory"]:
-    """How gateway and worker reach each other: through RabbitMQ, or in one process."""
+    """How gateway and worker reach each other: through RabbitMQ, or in one process. ``amqp`` when AMQP_URL is set."""
     return read("OCPP_RELAY") or ("amqp" if amqp_url() else "memory")
 
 
@@ -64,7 +64,7 @@ def heartbeat_interval_s() -> int:
 
 
 def middleware() -> dict[Any, list[Any]]:
-    """The user's chains by (action, message type); each replaces the default chain of its key."""
+    """Your chains by (action, message type); each replaces the default chain of its key."""
     return dict(read("OCPP_MIDDLEWARE"))
 
 
@@ -74,7 +74,7 @@ def worker_batch() -> int:
 
 
 def unknown_charge_point() -> Literal["pending", "accept", "reject"]:
-    """What becomes of a charge point that nobody has registered."""
+    """What becomes of a charge point that nobody has registered; ``accept`` gives it security profile 0."""
     policy: Literal["pending", "accept", "reject"] = read("OCPP_UNKNOWN_CHARGE_POINT")
     return policy
 
@@ -95,12 +95,13 @@ def trusted_operators() -> tuple[str, ...]:
 
 
 def trusted_proxies() -> tuple[str, ...]:
-    """The networks of web proxies whose X-Forwarded-For is believed, such as ``10.0.0.0/8``."""
+    """The networks of web proxies whose X-Forwarded-For is believed, such as ``10.0.0.0/8``; with BEHIND_PROXY this
+    machine unless it says otherwise."""
     return tuple(read("OCPP_TRUSTED_PROXIES"))
 
 
 def failed_logins_per_minute() -> float:
-    """How often somebody may get a password wrong, after a burst of as many; 0: as often as he likes."""
+    """How often somebody may get a password wrong in a minute, after a burst of as many; 0: as often as he likes."""
     return float(read("OCPP_FAILED_LOGINS_PER_MINUTE"))
 
 
@@ -111,7 +112,8 @@ def unknown_id_tag() -> Literal["reject", "accept"]:
 
 
 def auto_remote_start() -> bool:
-    """Whether charging starts by itself as soon as a car is plugged in, unless a charge point says otherwise."""
+    """Whether charging starts by itself, with the tag ``anonymous``, as soon as a car is plugged in, unless a charge
+    point says otherwise."""
     return bool(read("OCPP_AUTO_REMOTE_START"))
 
 
@@ -126,12 +128,12 @@ def strict() -> bool:
 
 
 def quirks() -> list[Any]:
-    """The site's own vendor quirks, after those of ``quirks.toml``."""
+    """Your own vendor quirks, after those of ``quirks.toml``."""
     return list(read("OCPP_QUIRKS"))
 
 
 def data_transfer_handlers() -> Any:
-    """The site's handlers of vendor messages by (vendorId, messageId)."""
+    """Your handlers of vendor messages by (vendorId, messageId)."""
     return read("OCPP_DATA_TRANSFER_HANDLERS")
 
 
@@ -161,17 +163,19 @@ def webhook_allowed_networks() -> tuple[str, ...]:
 
 
 def websocket_url(host: str) -> str:
-    """Where charge points connect, without the identity; ``host`` takes the place of ``{host}``."""
+    """Where charge points connect, without the identity, as the console shows it; ``{host}`` is the name in the
+    browser's address. ``runcsms`` knows its own."""
     return str(read("OCPP_WEBSOCKET_URL")).replace("{host}", host).rstrip("/")
 
 
 def storage() -> str:
-    """The alias in STORAGES of the storage for firmware, diagnostics and the development CA: never a public one."""
+    """The alias in STORAGES for firmware, diagnostics and the development CA: never a public one."""
     return str(read("OCPP_STORAGE"))
 
 
 def transfer_url() -> str:
-    """How charge points reach ``ocpp_app.transfer.urls``, with a slash at its end; empty: they do not."""
+    """How charge points reach ``ocpp_app.transfer.urls``, such as ``https://csms.example.com/transfer/``; ``runcsms``
+    knows it on its own machine. Empty: they do not, there are no uploads to here and no firmware from here."""
     url = str(read("OCPP_TRANSFER_URL") or "")
     return url if not url or url.endswith("/") else f"{url}/"
 
@@ -187,7 +191,7 @@ def task_time() -> timedelta:
 
 
 def certificate_signer() -> str:
-    """The dotted path of the class that signs certificates for charge points; empty: nobody does."""
+    """The class that signs certificates for charge points; empty: nobody does."""
     return str(read("OCPP_CERTIFICATE_SIGNER") or "")
 
 

@@ -154,9 +154,9 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str] | None
     status 2.
     """
     environment = os.environ if environment is None else environment
-    parser = _parser()
-    parser.set_defaults(**_from_environment(parser, environment))
-    values = parser.parse_args(arguments)
+    options = command_line()
+    options.set_defaults(**_from_environment(options, environment))
+    values = options.parse_args(arguments)
     numbers = {field: getattr(values, _dest(option)) for option, field, _, _ in NUMBERS}
     listen = tuple(address for part in values.listen for address in part)
     return Options(
@@ -204,7 +204,7 @@ def _positive(text: str) -> float:
     return value
 
 
-def _positive_int(text: str) -> int:
+def positive_int(text: str) -> int:
     value = int(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -219,13 +219,13 @@ def _rate(text: str) -> float:
 
 
 NUMBERS: tuple[tuple[str, str, Callable[[str], float], str], ...] = (
-    ("--max-frame-bytes", "max_frame_bytes", _positive_int, "largest message of a charge point"),
-    ("--max-waiting-calls", "max_waiting_calls", _positive_int, "CALLs of one charge point that may wait"),
+    ("--max-frame-bytes", "max_frame_bytes", positive_int, "largest message of a charge point"),
+    ("--max-waiting-calls", "max_waiting_calls", positive_int, "CALLs of one charge point that may wait"),
     ("--handshake-timeout", "handshake_timeout_s", _positive, "seconds to send the opening request"),
     ("--connect-timeout", "connect_timeout_s", _positive, "seconds the backend has to let a charge point in"),
     ("--outage-grace", "outage_grace_s", _positive, "seconds to hold requests while broker or backend are away"),
-    ("--max-connections-per-address", "max_connections_per_address", _positive_int, "sockets of one address"),
-    ("--max-pending-handshakes", "max_pending_handshakes", _positive_int, "sockets without a request yet"),
+    ("--max-connections-per-address", "max_connections_per_address", positive_int, "sockets of one address"),
+    ("--max-pending-handshakes", "max_pending_handshakes", positive_int, "sockets without a request yet"),
     ("--max-frames-per-second", "max_frames_per_second", _rate, "of one charge point, before it is slowed down"),
     ("--max-bytes-per-second", "max_bytes_per_second", _rate, "of one charge point, before it is slowed down"),
     ("--failed-attempts-per-minute", "failed_attempts_per_minute", _rate, "of an address or identity, then 429"),
@@ -243,7 +243,8 @@ class _Append(argparse.Action):
         setattr(namespace, self.dest, given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The command line, with its help; ``read_options`` reads it."""
     default, broker = Config(), AMQPConfig()
     parser = argparse.ArgumentParser(
         prog="python -m wsgate",

@@ -19,7 +19,7 @@ from tests.docs.pages import ROOT, Block
 
 PROGRAMS = frozenset({"cd", "cp", "curl", "docker", "git", "pip", "psql", "source"})
 """What a shell is told that is none of ours."""
-EXECUTED = frozenset({"ocpp_command", "protocol_table", "export_tags", "report"})
+EXECUTED = frozenset({"ocpp_command", "protocol_table", "settings_table", "export_tags", "report"})
 """Commands of ``manage.py`` that are carried out; of the others the arguments are read."""
 
 
