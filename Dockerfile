@@ -1,16 +1,39 @@
-# One image for all parts; the command chooses: web (the default), worker or gateway. See docker-compose.yml.
+# Two images. The last is the default and holds all parts; the command chooses: web (the default), worker, events.
+# `docker build --target gateway .` makes the gateway alone, for the edge: no Django, nothing that knows a database.
+# See docker-compose.yml.
 
-FROM python:3.13-slim AS packages
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+FROM python:3.13-slim AS base
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+RUN groupadd --gid 10001 csms \
+    && useradd --uid 10001 --gid csms --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin csms
+
+FROM base AS gateway-packages
+RUN python -m venv /opt/venv
+COPY requirements/gateway.txt /tmp/requirements.txt
+RUN /opt/venv/bin/pip install --prefer-binary --require-hashes --requirement /tmp/requirements.txt
+
+FROM base AS gateway
+ENV PATH=/opt/venv/bin:$PATH
+COPY --from=gateway-packages /opt/venv /opt/venv
+WORKDIR /app
+COPY LICENSE ./
+COPY docker ./docker
+COPY ocppj ./ocppj
+COPY wsgate ./wsgate
+RUN python -m compileall -q ocppj wsgate
+USER csms
+EXPOSE 9000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "docker/healthcheck.py", "http://127.0.0.1:9000/healthz"]
+CMD ["python", "-m", "wsgate", "--listen", "0.0.0.0:9000"]
+
+FROM base AS packages
 RUN python -m venv /opt/venv
 COPY requirements/run.txt /tmp/requirements.txt
 RUN /opt/venv/bin/pip install --prefer-binary --require-hashes --requirement /tmp/requirements.txt
 
-FROM python:3.13-slim
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data
-RUN groupadd --gid 10001 csms \
-    && useradd --uid 10001 --gid csms --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin csms \
-    && install -d -o csms -g csms -m 0700 /data
+FROM base AS csms
+ENV PATH=/opt/venv/bin:$PATH DATA_DIR=/data
+RUN install -d -o csms -g csms -m 0700 /data
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY LICENSE manage.py ./
@@ -25,4 +48,5 @@ USER csms
 VOLUME /data
 EXPOSE 8000 9000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["python", "docker/healthcheck.py", "http://127.0.0.1:8000/healthz"]
-CMD ["waitress-serve", "--listen=*:8000", "--channel-timeout=30", "backend.wsgi:application"]
+# What proxies say is believed or not by the application itself: BEHIND_PROXY, OCPP_TRUSTED_PROXIES.
+CMD ["waitress-serve", "--listen=*:8000", "--channel-timeout=30", "--no-clear-untrusted-proxy-headers", "backend.wsgi:application"]

@@ -48,8 +48,8 @@ PROCESSES ?= 2
 PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist load
 
 .PHONY: services stop-services
-services: setup-dev ## RabbitMQ, PostgreSQL and Chromium for the tests: found, or started here on free ports
-	@$(PY) -m scripts.services up rabbitmq postgres chromium
+services: setup-dev ## RabbitMQ, PostgreSQL, Chromium and tools for the tests: found, or started here on free ports
+	@$(PY) -m scripts.services up rabbitmq postgres chromium caddy helm systemd
 stop-services: setup ## stops what `make services` has started
 	@$(PY) -m scripts.services down
 

@@ -1,8 +1,9 @@
 """Checks docker-compose.yml, Dockerfile and .env.example as far as that goes without a Docker engine.
 
 Where `docker compose` is installed, its own parser reads the file first. The rest is what would only show at run time:
-a health check or a restart policy that is missing, a dependency, volume or file that does not exist, a floating image
-tag, a variable that .env.example does not explain.
+a health check or a restart policy that is missing, a dependency, volume, network or file that does not exist, a
+floating image tag, a variable that .env.example does not explain, a service that cannot be scaled, less time to stop
+than the program takes.
 """
 
 import re
@@ -16,14 +17,42 @@ from typing import Any
 
 import yaml
 
-EXPECTED_SERVICES = {"rabbitmq", "postgres", "migrate", "web", "worker", "events", "gateway"}
+from wsgate.config import Config
+
+EXPECTED_SERVICES = {"rabbitmq", "postgres", "migrate", "web", "worker", "events", "wsgate", "proxy"}
+SCALED_SERVICES = {"web", "worker", "wsgate"}
 SERVICE_KEYS = {
-    "build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "hostname", "image", "init", "ports",
-    "restart", "security_opt", "stop_grace_period", "volumes",
+    "build", "cap_add", "cap_drop", "command", "depends_on", "environment", "healthcheck", "hostname", "image", "init",
+    "networks", "ports", "restart", "security_opt", "stop_grace_period", "stop_signal", "volumes",
 }  # fmt: skip
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 DURATION = re.compile(r"(\d+(h|m|s|ms))+")
-VARIABLE = re.compile(r"\$\{(\w+)(:[-?][^}]*)?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(:[-?])?")
+NO_TIME = "10s"
+"""What a service has to stop that says nothing else."""
+
+
+def stop_times() -> dict[str, float]:
+    """How long each program may take to stop in good order, in seconds, from its own code."""
+    commands = Path("ocpp_app/management/commands")
+    gateway = Config()
+    return {
+        "wsgate": gateway.drain_s + gateway.goodbye_s,
+        "worker": _constant(commands / "consume_rpc_queue.py", "STOP_WITHIN_S"),
+        "events": _constant(commands / "deliver_events.py", "STOP_WITHIN_S")
+        + _constant(Path("ocpp_app/events/delivery.py"), "STOP_WITHIN_S"),
+    }
+
+
+def _constant(path: Path, name: str) -> float:
+    (value,) = re.findall(rf"^{name} = ([\d.]+)$", path.read_text(), re.M)
+    return float(value)
+
+
+def seconds(duration: str) -> float:
+    """A duration of Compose, such as 1m30s."""
+    units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+)(ms|h|m|s)", duration))
 
 
 def main() -> int:
@@ -72,16 +101,29 @@ def check_service(name: str, service: dict[str, Any], compose: dict[str, Any]) -
     yield from check_durations(service)
     yield from check_dependencies(service, compose["services"])
     for mount in service.get("volumes", []):
-        if mount.split(":")[0] not in compose.get("volumes", {}):
-            yield f"volume {mount.split(':')[0]} is not declared"
+        source = mount.split(":")[0]
+        if source.startswith("."):
+            if not Path(source).exists():
+                yield f"volume {source}: there is no such file"
+        elif source not in compose.get("volumes", {}):
+            yield f"volume {source} is not declared"
+    for network in service.get("networks", ["default"]):
+        if network not in compose.get("networks", {}):
+            yield f"network {network} is not declared"
+    target = service.get("build", {}).get("target")
+    if target and f" AS {target}\n" not in Path("Dockerfile").read_text():
+        yield f"build: the Dockerfile has no stage {target}"
+    needed, given = stop_times().get(name, 0.0), seconds(service.get("stop_grace_period", NO_TIME))
+    if given < needed + 5:
+        yield f"stop_grace_period {given:g} s is too short: it takes up to {needed:g} s to stop"
+    if name in SCALED_SERVICES and ("ports" in service or "container_name" in service or "hostname" in service):
+        yield "a port, name or host name of its own forbids --scale"
     for word in service.get("command", []):
         if word.endswith(".py") and not Path(word).exists():
             yield f"command: {word} does not exist"
     for word in service.get("healthcheck", {}).get("test", []):
         if word.endswith(".py") and not Path(word).exists():
             yield f"health check: {word} does not exist"
-    if "deploy" not in service and "container_name" in service:
-        yield "container_name forbids --scale"
 
 
 def check_durations(service: dict[str, Any]) -> Iterator[str]:

@@ -97,7 +97,8 @@ def cluster_programs(host: str, http_port: int, gateway_ports: list[int]) -> lis
     """All parts, in the order in which they start; they are stopped the other way round."""
     python, count, speed = sys.executable, int(os.environ["COUNT"]), os.environ["SPEED"]
     worker = [python, "manage.py", "consume_rpc_queue", "--processes", str(WORKER_PROCESSES)]
-    web = [str(Path(python).with_name("waitress-serve")), f"--listen={host}:{http_port}", "backend.wsgi:application"]
+    serve = [str(Path(python).with_name("waitress-serve")), "--no-clear-untrusted-proxy-headers"]
+    web = [*serve, f"--listen={host}:{http_port}", "backend.wsgi:application"]
     events = [python, "manage.py", "deliver_events"]
     programs = [
         supervision.Program("worker", worker),

@@ -12,9 +12,10 @@ fi
 
 compile() {
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-        --custom-compile-command "make lock" pyproject.toml --all-extras "$@" >/dev/null
+        --custom-compile-command "make lock" "$@" >/dev/null
 }
 
-compile "${@}" --group dev --output-file requirements/dev.txt
-# The same versions in both, so that what is tested is what runs.
-compile "${@}" --constraint requirements/dev.txt --output-file requirements/run.txt
+compile pyproject.toml --all-extras "${@}" --group dev --output-file requirements/dev.txt
+# The same versions in all of them, so that what is tested is what runs.
+compile pyproject.toml --all-extras "${@}" --constraint requirements/dev.txt --output-file requirements/run.txt
+compile "${@}" --constraint requirements/dev.txt --group gateway-image --output-file requirements/gateway.txt

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pika
 import pytest
 
-from scripts.services import chromium, postgres, rabbitmq
+from scripts.services import caddy, chromium, helm, postgres, rabbitmq, systemd
 from scripts.services.errors import ServiceMissing
 
 
@@ -31,6 +31,21 @@ def postgres_url() -> str:
 def chromium_path() -> str:
     """A Chromium for Playwright's executable_path."""
     return require(chromium)
+
+
+def caddy_path() -> str:
+    """The proxy of docker-compose.yml."""
+    return require(caddy)
+
+
+def helm_path() -> str:
+    """Helm, with which ``scripts.services.helm.SCHEMAS`` is there, too."""
+    return require(helm)
+
+
+def systemd_analyze_path() -> str:
+    """What reads systemd's units."""
+    return require(systemd)
 
 
 def require(service: ModuleType) -> str:

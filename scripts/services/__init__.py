@@ -1,4 +1,4 @@
-"""RabbitMQ, PostgreSQL and Chromium for tests, cluster and benchmark, on any developer's machine and in CI.
+"""RabbitMQ, PostgreSQL, Chromium and tools for tests, cluster and benchmark, on any developer's machine and in CI.
 
 Each service is looked for in this order: the address given in the environment; this clone's own instance, if it runs;
 a server on its usual port. `python -m scripts.services up …` then starts an own instance of what is missing,

@@ -1,4 +1,4 @@
-"""python -m scripts.services up rabbitmq postgres chromium | url rabbitmq|postgres [--scope cluster] | down"""
+"""python -m scripts.services up NAME … | url rabbitmq|postgres [--scope cluster] | down"""
 
 import argparse
 import logging
@@ -8,10 +8,12 @@ import time
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from . import chromium, orphans, postgres, rabbitmq, state
+from . import caddy, chromium, helm, orphans, postgres, rabbitmq, state, systemd
 from .errors import ServiceMissing
 
-SERVICES: dict[str, ModuleType] = {module.NAME: module for module in (rabbitmq, postgres, chromium)}
+SERVICES: dict[str, ModuleType] = {
+    module.NAME: module for module in (rabbitmq, postgres, chromium, caddy, helm, systemd)
+}
 
 
 def main() -> int:
@@ -27,7 +29,9 @@ def main() -> int:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.services", description="RabbitMQ, PostgreSQL, Chromium")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.services", description="What tests need that is not Python"
+    )
     commands = parser.add_subparsers(required=True)
     up = commands.add_parser("up", help="find each service, or start it")
     up.add_argument("services", nargs="+", choices=SERVICES)

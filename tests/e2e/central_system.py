@@ -181,11 +181,13 @@ class Launcher:
         folder = self._new_folder()
         return Single(folder, copy_sqlite(self._sqlite_template(), folder / "csms.sqlite3"), settings)
 
-    def cluster(self, workers: int = WORKERS, amqp_url: str = "", **settings: str) -> Cluster:
+    def cluster(
+        self, workers: int = WORKERS, amqp_url: str = "", cluster: "type[Cluster]" = Cluster, **settings: str
+    ) -> Cluster:
         """Running gateways and worker processes; settings are environment variables."""
         amqp_url, template = amqp_url or self._service_url("amqp_url"), self._service_url("postgres_template")
         database_url = self._ends.enter_context(copied_postgres(template))
-        return self._run(Cluster(self._new_folder(), database_url, amqp_url, settings, workers))
+        return self._run(cluster(self._new_folder(), database_url, amqp_url, settings, workers))
 
     def either(self, kind: str, **settings: str) -> CentralSystem:
         """``single`` or ``cluster``, by its name."""

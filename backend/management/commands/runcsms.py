@@ -182,6 +182,8 @@ def _web_server(address: Address) -> Any:
             # It keeps a whole body in a file before anybody is asked whether it may come.
             max_request_body_size=conf.upload_max_bytes() + FORM_BYTES,
             channel_timeout=WEB_TIMEOUT_S,
+            # Believed or not by the application itself: BEHIND_PROXY, OCPP_TRUSTED_PROXIES.
+            clear_untrusted_proxy_headers=False,
         )
     except OSError as error:
         raise CommandError(
