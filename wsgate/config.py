@@ -23,9 +23,10 @@ may stand in a file: WSGATE_AMQP_URL_FILE names it.
 A charge point connects to ws://HOST:PORT/ocpp/IDENTITY: the last segment of the path is its identity, percent-encoded.
 With --tls-cert it is wss://; SIGHUP reads the certificates anew, and open connections stay. Behind a proxy that ends
 TLS name it in --trusted-proxies: what it says in X-Forwarded-For, X-Forwarded-Proto and X-SSL-Client-* is believed.
-GET /healthz answers 200 while the process works, GET /metrics has its counters. SIGTERM ends it in good order: no new
-connections, answers that are on their way are delivered, the sockets are closed with 1012 and the backend is told.
-Start as many as you like.
+GET /healthz answers 200 while the process works, /readyz while charge points should come, /metrics has its counters: on
+the same port, and with --admin-listen HOST:PORT on one that is not for charge points. SIGTERM ends it in good order:
+no new connections, answers that are on their way are delivered, the sockets are closed with 1012 and the backend is
+told. Start as many as you like.
 """
 
 Network = IPv4Network | IPv6Network
@@ -70,6 +71,8 @@ class Config:
     """The pages whose websockets may bring their credentials in a subprotocol; see ``wsgate.browsers``."""
     metrics_from: tuple[Network, ...] = LOOPBACK
     """Who may read /metrics."""
+    admin_listen: tuple[Address, ...] = ()
+    """Where /healthz, /readyz and /metrics are answered to whoever asks; they always are on ``listen``."""
 
     # the peer
     max_connections_per_address: int = 10_000
@@ -167,6 +170,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str] | None
             trusted_proxies=_flat(values.trusted_proxies),
             browser_origins=tuple(origin for part in values.browser_origins for origin in part),
             metrics_from=_flat(values.metrics_from),
+            admin_listen=tuple(address for part in values.admin_listen for address in part),
             **numbers,
         ),
         amqp=AMQPConfig(url=values.amqp_url, queue=values.queue, queue_type=values.queue_type),
@@ -275,6 +279,12 @@ def command_line() -> argparse.ArgumentParser:
         [], "none", metavar="ORIGIN", action=_Append, type=_origins,
     )  # fmt: skip
     add("--metrics-from", "who may read /metrics; comma separated", [LOOPBACK], "this machine", **networks)
+    admin: Any = (
+        "where to answer /healthz, /readyz and /metrics to everybody who gets there, without TLS",
+        [],
+        "nowhere else",
+    )
+    add("--admin-listen", *admin, metavar="HOST:PORT", type=_listen, action=_Append)
     for option, field, convert, help_text in NUMBERS:
         add(option, help_text, getattr(default, field), metavar="N", type=convert)
     add("--log-level", "what to log; DEBUG includes payloads", "INFO", choices=LOG_LEVELS, type=str.upper)

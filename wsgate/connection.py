@@ -32,6 +32,7 @@ from wsgate.config import Config
 from wsgate.gate import Gate
 from wsgate.limits import Bucket
 from wsgate.liveness import Liveness, Verdict
+from wsgate.metrics import CLOSE_CODES
 from wsgate.registry import Registry
 from wsgate.relay import Relay, wall_clock
 from wsgate.reporter import Reporter
@@ -212,6 +213,7 @@ class ChargePointConnection:
         dropped = [event.unique_id for event in self._session.close() if isinstance(event, CallDropped)]
         unanswered = [unique_id for unique_id in dropped if unique_id not in unsent]
         code, reason = self._close_code()
+        self._gate.tally.closes[str(code) if str(code) in CLOSE_CODES else "other"] += 1
         if code == MESSAGE_TOO_BIG:
             self._note(limits.FRAME_SIZE, self._loop.time())
         self._log(logging.INFO, "Disconnected: %s %s", code, reason)
@@ -249,6 +251,7 @@ class ChargePointConnection:
             self._close_if_idle()
 
     def _relay_call(self, event: CallReceived, now: float) -> None:
+        self._gate.tally.calls += 1
         if self._closing is not None or self._retiring is not None:
             return  # it could not be answered any more: the charge point keeps it and sends it again
         self._call_relay_id = self._reporter.frame(event.raw, now - event.received_at)
@@ -257,6 +260,7 @@ class ChargePointConnection:
             self._log(logging.DEBUG, "CALL %s", redacted(event.raw), unique_id=event.unique_id, action=action)
 
     def _relay_answer(self, event: AnswerReceived, now: float) -> None:
+        self._gate.tally.answers += 1
         latency_s = now - event.written_at
         self._reporter.frame(event.raw, late=event.late, latency_s=latency_s)
         if logger.isEnabledFor(logging.DEBUG):
@@ -264,10 +268,12 @@ class ChargePointConnection:
             self._log(logging.DEBUG, "Answer after %.3f s: %s", latency_s, shown, unique_id=event.unique_id)
 
     def _report(self, unique_id: str, state: str) -> None:
+        self._gate.tally.commands[state] += 1
         self._reporter.command(unique_id, state)
         self._log(logging.DEBUG, "Command %s", state, unique_id=unique_id)
 
     def _relay_unexpected(self, event: UnexpectedReceived) -> None:
+        self._gate.tally.unexpected += 1
         self._reporter.frame(event.raw)
         if logger.isEnabledFor(logging.DEBUG):
             self._log(logging.DEBUG, "%s %s", event.description, redacted(event.raw))
@@ -371,6 +377,9 @@ class ChargePointConnection:
             self._drainer = None
 
     def _written(self, data: bytes, unique_id: str | None) -> None:
+        tally = self._gate.tally
+        tally.written += 1
+        tally.sent_bytes += len(data)
         if unique_id is not None:
             self._report(unique_id, "sent")
         if logger.isEnabledFor(logging.DEBUG):

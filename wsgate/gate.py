@@ -7,6 +7,7 @@ from wsgate import limits
 from wsgate.config import Config
 from wsgate.limits import Incidents
 from wsgate.origin import is_within, key_of
+from wsgate.tally import Tally
 
 if TYPE_CHECKING:
     from wsgate.websocket import Websocket
@@ -18,6 +19,7 @@ class Gate:
     def __init__(self, config: Config, incidents: Incidents) -> None:
         self._config = config
         self.incidents = incidents
+        self.tally = Tally()
         self._per_address: Counter[str] = Counter()
         self._pending: OrderedDict[Websocket, None] = OrderedDict()
 

@@ -22,7 +22,7 @@ from wsgate.connection import ABNORMAL, NORMAL, ChargePointConnection
 from wsgate.errors import HandshakeRefused
 from wsgate.gate import Gate
 from wsgate.limits import FAILED_ATTEMPTS, Attempts
-from wsgate.metrics import METRICS_PATH, as_text
+from wsgate.metrics import METRICS_PATH, Pages
 from wsgate.origin import behind_proxy, is_within, key_of
 from wsgate.registry import Registry
 from wsgate.relay import Relay, new_id, wall_clock
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = Subprotocol("ocpp1.6")
 MAX_IDENTITY_LENGTH = 255
-HEALTH_PATH = "/healthz"
 PROTOCOL_ERROR = 1002
 RETRY_AFTER_S = (5, 15)
 """For 429 and 503. Drawn at random, so that those who are refused together do not come back together."""
@@ -169,11 +168,12 @@ class Admission:
 class Doorkeeper:
     """The three hooks that ``websockets`` calls during a handshake."""
 
-    def __init__(self, config: Config, relay: Relay, registry: Registry, gate: Gate) -> None:
+    def __init__(self, config: Config, relay: Relay, registry: Registry, gate: Gate, pages: Pages) -> None:
         self._config = config
         self._relay = relay
         self._registry = registry
         self._gate = gate
+        self._pages = pages
         self._attempts = Attempts(config.failed_attempts_per_minute)
         self._lines: defaultdict[tuple[str, str], list[asyncio.Future[None]]] = defaultdict(list)
         self.is_closed = False
@@ -185,7 +185,7 @@ class Doorkeeper:
         self._gate.arrived(websocket)
         websocket.origin = behind_proxy(request.headers, websocket.origin, self._config.trusted_proxies)
         if "Upgrade" not in request.headers and (page := self._page(websocket, request.path)) is not None:
-            return websocket.respond(http.HTTPStatus.OK, page)
+            return page
         now = websocket.loop.time()
         if not websocket.counted_as and not self._gate.count(websocket, websocket.origin.address, now):
             return _response(websocket, too_many("There are too many connections from this address."))
@@ -196,26 +196,36 @@ class Doorkeeper:
             del request.headers[OFFERS]
         return None
 
-    def _page(self, websocket: Websocket, target: str) -> str | None:
+    def _page(self, websocket: Websocket, target: str) -> Response | None:
         """What is at this path for those who want no websocket."""
         path = urlsplit(target).path
-        if path == HEALTH_PATH:
-            state = "down" if self._relay.is_down else "up"
-            return f"ok\nconnections {len(self._registry)}\nbackend {state}\n"
-        if path == METRICS_PATH and is_within(websocket.origin.address, self._config.metrics_from):
-            return as_text(len(self._registry), self._gate, self._relay)
-        return None
+        if path == METRICS_PATH and not is_within(websocket.origin.address, self._config.metrics_from):
+            return None
+        page = self._pages.page(path)
+        if page is None:
+            return None
+        status, content_type, text = page
+        response = websocket.respond(http.HTTPStatus(status), text)
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = content_type
+        websocket.is_for_page = True
+        return response
 
     async def process_response(
         self, websocket: ServerConnection, request: HTTPRequest, response: Response
     ) -> Response | None:
         """When the handshake is in order as far as RFC 6455 goes: admit the charge point, or say why not."""
         assert isinstance(websocket, Websocket)
+        handshakes = self._gate.tally.handshakes
         if response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            if not websocket.is_for_page:
+                handshakes[str(response.status_code)] += 1
             return None
         try:
             await self._admit(websocket, request)
+            handshakes["protocol" if websocket.charge_point is None else "101"] += 1
         except HandshakeRefused as refused:
+            handshakes[str(refused.status)] += 1
             logger.info("Handshake refused: %s", refused, extra={"remote_address": websocket.origin.address})
             return _response(websocket, refused)
         return None

@@ -15,10 +15,22 @@ from typing import Protocol
 from uuid import UUID
 
 from ocppj import envelope
-from ocppj.envelope import Announce, CloseSession, Command, CommandFinished, Connect, Frame, Reply, Request, ToBackend
+from ocppj.envelope import (
+    Announce,
+    CloseSession,
+    Command,
+    CommandFinished,
+    Connect,
+    Frame,
+    FrameReply,
+    Reply,
+    Request,
+    ToBackend,
+)
 from ocppj.errors import EnvelopeError
 from wsgate.carrier import Batch, Carrier, Owner, Pending
 from wsgate.config import Config
+from wsgate.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +51,11 @@ class Receiver(Protocol):
 class Relay:
     """All requests of one gateway that the backend has not answered."""
 
-    def __init__(self, config: Config, carrier: Carrier, gateway: str) -> None:
+    def __init__(self, config: Config, carrier: Carrier, gateway: str, tally: Tally | None = None) -> None:
         self._config = config
         self._carrier = carrier
         self._gateway = gateway
+        self._tally = tally or Tally()
         self._loop = asyncio.get_running_loop()
         self._pending: dict[UUID, Pending] = {}
         self._outbox: deque[Pending] = deque()
@@ -50,6 +63,8 @@ class Relay:
         self._sweep_handle: asyncio.TimerHandle | None = None
         self._silent_since: float | None = self._loop.time()
         self._progress = asyncio.Event()
+        self.is_connected = False
+        """Whether the carrier has its connection."""
         self.receiver: Receiver | None = None
         """Set by the composition root before ``start``."""
         self.reconnected = asyncio.Event()
@@ -80,6 +95,12 @@ class Relay:
     def silent_for(self) -> float:
         """Seconds for which the backend owes us a sign of life."""
         return 0.0 if self._silent_since is None else self._loop.time() - self._silent_since
+
+    @property
+    def oldest_s(self) -> float:
+        """For how long the oldest request has had no reply, in seconds; another thread may ask."""
+        oldest = next(iter(list(self._pending.values())[:1]), None)
+        return 0.0 if oldest is None else self._loop.time() - oldest.held_since
 
     async def wait_answered(self) -> None:
         """Return when no request waits for its reply any more, but for abandoned ones."""
@@ -135,6 +156,7 @@ class Relay:
 
     def _publish(self, batch: Batch) -> None:
         now = self._loop.time()
+        self._tally.batches.add(len(batch))
         for pending in batch:
             pending.published_at = now
             pending.attempts += 1
@@ -149,10 +171,13 @@ class Relay:
 
     def connected(self) -> None:
         """Publish everything again that was published before: its replies went to a queue that is gone."""
+        self.is_connected = True
+        self._tally.broker_connections += 1
         self.reconnected.set()
         self._publish_again(list(self._pending.values()))
 
     def disconnected(self) -> None:
+        self.is_connected = False
         if self._silent_since is None:
             self._silent_since = self._loop.time()
 
@@ -161,6 +186,7 @@ class Relay:
             self._flush_handle = self._loop.call_soon(self._flush)
 
     def returned(self, batch: Batch) -> None:
+        self._tally.returned += len(batch)
         self._loop.call_later(self._config.return_delay_s, self._publish_again, batch)
 
     def received(self, data: bytes) -> None:
@@ -191,6 +217,8 @@ class Relay:
         elif not isinstance(item, CommandFinished):
             pending = self._pending.pop(item.relay_id, None)
             if pending is not None:
+                if isinstance(item, FrameReply):
+                    self._tally.latency.add(self._loop.time() - pending.held_since)
                 pending.owner.replied(pending.request, item)
 
     # -- time ------------------------------------------------------------------------------------------------
@@ -204,6 +232,7 @@ class Relay:
         for pending in again:
             pending.is_queued = True
             pending.attempts = 0
+        self._tally.repeated += len(again)
         # Older than anything that waits in the outbox, so it goes first: frames of one session stay in order.
         self._outbox.extendleft(reversed(again))
         self.ready()
@@ -219,6 +248,7 @@ class Relay:
         now = self._loop.time()
         overdue = [pending for pending in self._pending.values() if self._is_overdue(pending, now)]
         if overdue and self._carrier.is_ready:
+            self._tally.repeated += len(overdue)
             for pending in overdue:
                 pending.is_queued = True
             self._outbox.extend(overdue)

@@ -10,6 +10,7 @@ from typing import Any
 from websockets.asyncio.server import Server, serve
 
 from ocppj.envelope import CloseSession, Command, CommandReport, Reply, Request
+from wsgate.admin import AdminListener
 from wsgate.announcer import Announcer
 from wsgate.carrier import Carrier
 from wsgate.config import Address, Config, new_name
@@ -18,6 +19,7 @@ from wsgate.gate import Gate
 from wsgate.handshake import Doorkeeper, select_subprotocol
 from wsgate.limits import Incidents
 from wsgate.listeners import BACKLOG, open_listeners
+from wsgate.metrics import Pages
 from wsgate.registry import Registry
 from wsgate.relay import Relay, new_id, wall_clock
 from wsgate.tls import TLS
@@ -51,7 +53,9 @@ class Gateway:
         self._servers: list[Server] = []
         self._announcing: asyncio.Task[None] | None = None
         self.incidents = Incidents()
-        self._gate = Gate(config, self.incidents)
+        self.gate = Gate(config, self.incidents)
+        self.pages = Pages(self)
+        self._admin = AdminListener(config.admin_listen, self.pages)
         self._tls = None if config.tls is None else TLS(config.tls)
         self.name = new_name(config.name)
         """Unique for each run; sessions name their gateway by it."""
@@ -61,6 +65,11 @@ class Gateway:
         """Where it listens, with the real ports."""
         names = [sock.getsockname() for server in self._servers for sock in server.sockets]
         return [Address(name[0], name[1]) for name in names]
+
+    @property
+    def admin_addresses(self) -> list[Address]:
+        """Where it answers those who look after it, with the real ports."""
+        return self._admin.addresses
 
     @property
     def connections(self) -> int:
@@ -78,6 +87,16 @@ class Gateway:
         return len(self._relay)
 
     @property
+    def oldest_unanswered_s(self) -> float:
+        """How long the oldest of them has waited."""
+        return self._relay.oldest_s
+
+    @property
+    def is_broker_connected(self) -> bool:
+        """Whether the carrier has its connection; in one process it always has."""
+        return self._relay.is_connected
+
+    @property
     def is_backend_down(self) -> bool:
         """Whether broker or backend have been away for longer than an outage is borne."""
         return self._relay.is_down
@@ -85,14 +104,15 @@ class Gateway:
     async def start(self) -> None:
         """Listen, and connect to the broker meanwhile."""
         sockets = open_listeners(self._config.listen, self._config.tcp_user_timeout_s)
-        self._relay = Relay(self._config, self._carrier, self.name)
+        self._relay = Relay(self._config, self._carrier, self.name, self.gate.tally)
         self._relay.receiver = Switchboard(self._relay, self._registry)
-        self._doorkeeper = Doorkeeper(self._config, self._relay, self._registry, self._gate)
+        self._doorkeeper = Doorkeeper(self._config, self._relay, self._registry, self.gate, self.pages)
         self._announcer = Announcer(self._config, self._relay, self._registry, self.incidents)
         await self._relay.start()
         self._announcing = asyncio.create_task(self._announcer.run())
         for sock in sockets:
             self._servers.append(await self._serve(sock))
+        await self._admin.start()
         logger.info("Gateway %s listens on %s", self.name, ", ".join(f"{host}:{port}" for host, port in self.addresses))
 
     def reload_certificates(self) -> None:
@@ -117,7 +137,7 @@ class Gateway:
         if self._doorkeeper.is_closed:
             return
         deadline = asyncio.get_running_loop().time() + self._config.drain_s
-        self._doorkeeper.is_closed = True
+        self._doorkeeper.is_closed = self.pages.is_leaving = True
         for server in self._servers:
             server.close(close_connections=False)
         with contextlib.suppress(TimeoutError):
@@ -140,7 +160,7 @@ class Gateway:
         config, doorkeeper = self._config, self._doorkeeper
         # The library calls it like the class that it asks for.
         create_connection: Any = functools.partial(
-            Websocket, open_sockets=self._open_sockets, config=config, gate=self._gate, tls=self._tls
+            Websocket, open_sockets=self._open_sockets, config=config, gate=self.gate, tls=self._tls
         )
         return await serve(
             doorkeeper.serve,
@@ -185,6 +205,7 @@ class Gateway:
             websocket.abort()
         for server in self._servers:
             await server.wait_closed()
+        self._admin.stop()
         await self._relay.stop()
 
 

@@ -55,6 +55,8 @@ class Websocket(ServerConnection):
         self._bytes = Bucket(config.max_bytes_per_second, burst, self.loop.time())
         self.offered_subprotocols: tuple[str, ...] = ()
         self.charge_point: ChargePointConnection | None = None
+        self.is_for_page = False
+        """It asked for a page such as /healthz, not for a websocket."""
         self.received_at = self.loop.time()
         """When anything at all came from the peer, on the loop's clock: a frame, or a pong, however wrong."""
 
@@ -158,6 +160,7 @@ class Websocket(ServerConnection):
             self._early += data
             return
         now = self.received_at = self.loop.time()
+        self._gate.tally.received_bytes += len(data)
         if self._held:
             self._held.append(data)
             return
