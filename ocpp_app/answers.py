@@ -105,8 +105,8 @@ def _outcome(
     if isinstance(frame, CallError):
         return CommandState.ERROR, {
             "error_code": frame.code,
-            "error_description": frame.description,
-            "error_details": _parsed(frame.details),
+            "error_description": secrecy.error_without_secrets(frame.description),
+            "error_details": secrecy.error_without_secrets(_parsed(frame.details)),
         }
     payload = _parsed(frame.payload)
     if problem is not None:

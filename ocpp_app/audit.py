@@ -88,7 +88,7 @@ def record_batch(batch: CommandBatch, identities: Sequence[str], what: str = "se
 
 def _record_sent(sent: Command | CommandBatch, what: str, subject: str, more: str, **of: Any) -> None:
     issuer = (sent.requested_by or (f"token {sent.api_token}" if sent.api_token else None)) if what == "sent" else None
-    payload = secrecy.without_key(sent.action, sent.payload)
+    payload = secrecy.without_secrets(sent.action, sent.payload)
     detail = f"{json.dumps(payload, ensure_ascii=False)} {more}".rstrip()
     made = entry(f"{sent.action} {what}", actor=issuer, subject=subject, detail=detail, **of)
     if made.actor:

@@ -155,17 +155,14 @@ def _earlier(wanted: CommandBatch) -> CommandBatch | None:
     if same_key is None:
         return None
     # Whom a selection finds may have changed since: what was asked for counts.
-    asked = (same_key.action, same_key.selection, _visible_payload(same_key))
-    if asked != (wanted.action, wanted.selection, _visible_payload(wanted)):
+    asked, asks = (
+        (batch.action, batch.selection, secrecy.without_secrets(batch.action, batch.payload))
+        for batch in (same_key, wanted)
+    )
+    if asked != asks:
         key = wanted.idempotency_key
         raise IdempotencyKeyReused(f"The idempotency key {key!r} belongs to another batch: {same_key}. Use a new key.")
     return same_key
-
-
-def _visible_payload(batch: CommandBatch) -> dict[str, Any]:
-    """The payload without what is only kept as a hash, different each time."""
-    hides = secrecy.carries_secret(Command(action=batch.action, payload=batch.payload))
-    return {name: value for name, value in batch.payload.items() if not (hides and name == "value")}
 
 
 def _insert(batch: CommandBatch, made: list[Command]) -> CommandBatch:

@@ -228,9 +228,9 @@ def _earlier(wanted: Command) -> Command | None:
 
 
 def _is_same(earlier: Command, wanted: Command) -> bool:
-    if secrecy.carries_secret(wanted):  # what is kept of the earlier one does not tell
-        return secrecy.carries_secret(earlier) and earlier.payload.get("key") == wanted.payload.get("key")
-    return (earlier.action, earlier.payload) == (wanted.action, wanted.payload)
+    # Of secrets, what is kept of the earlier one does not tell.
+    shown = [secrecy.without_secrets(command.action, command.payload) for command in (earlier, wanted)]
+    return earlier.action == wanted.action and shown[0] == shown[1]
 
 
 def _insert(command: Command) -> Command:

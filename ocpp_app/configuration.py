@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from ocpp_app import audit, configuration_rules, inquiries, secrecy
+from ocpp_app import audit, command_access, configuration_rules, inquiries, secrecy
 from ocpp_app.batch import Batch
 from ocpp_app.commands import load
 from ocpp_app.models import (
@@ -46,6 +46,11 @@ def check_wish(key: str, value: str) -> None:
         raise ValidationError(
             f"{key.strip()} holds a secret, which is not kept here. For AuthorizationKey give the charge point a new "
             "key; send others once, as a ChangeConfiguration command."
+        )
+    if command_access.is_credential(key):
+        raise ValidationError(
+            f"{key.strip()} is raised step by step, each when the charge point has come back with the last: use the "
+            "upgrade to a security profile."
         )
 
 

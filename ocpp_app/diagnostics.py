@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from ocpp_app import commands, conf
 from ocpp_app.models import ChargePoint, DiagnosticsKind, DiagnosticsTask
-from ocpp_app.task_rules import shown_location
 from ocpp_app.transfer import links
 from ocppj.messages import Request
+from ocppj.secrets import shown_location
 from ocppj.v16 import GetDiagnosticsRequest, GetLogRequest, LogEnumType, LogParametersType
 
 SOURCE = "diagnostics"

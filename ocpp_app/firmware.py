@@ -16,9 +16,9 @@ from django.utils import timezone
 from ocpp_app import commands, conf, outbound
 from ocpp_app.errors import FirmwareNotFitting
 from ocpp_app.models import ChargePoint, Command, Firmware, FirmwareTask
-from ocpp_app.task_rules import shown_location
 from ocpp_app.transfer import links
 from ocppj.messages import Request
+from ocppj.secrets import shown_location
 from ocppj.v16 import FirmwareType, SignedUpdateFirmwareRequest, UpdateFirmwareRequest
 
 SOURCE = "firmware"

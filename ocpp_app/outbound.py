@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from django.db.models import Q, QuerySet
 
-from ocpp_app import bulk, conf, lifecycle, quirks
+from ocpp_app import bulk, conf, lifecycle, quirks, secrecy
 from ocpp_app.models import ChargePoint, Command, CommandState, RegistrationStatus, Session
 from ocpp_app.work import Items
 from ocppj import envelope, frames
@@ -30,6 +30,7 @@ CLAIMED_AT_ONCE = 200
 
 def new_command(charge_point: ChargePoint, message: Request, *, now: datetime, **fields: Any) -> Command:
     """A command, not saved yet, in state ``queued``; raises ``PayloadError`` for what the message type forbids."""
+    secrecy.check_new_key(message)
     payload = encode(message)
     command = Command(
         charge_point=charge_point,

@@ -2,7 +2,8 @@
 
 Security whitepaper A01.FR.08, A01.FR.09: only hashes are kept, and no log shows a key. Until its command has ended the
 key is in the command's row, because it has to be sent; then its hash takes its place. Of other secrets
-(``ocppj.secrets.SECRET_WORDS``) nothing is kept.
+(``ocppj.secrets.SECRET_WORDS``), and of what is secret in the address of a file, nothing is kept. Whoever shows a
+command shows it as ``hidden`` and ``loggable_frame`` have it, also before it has ended.
 """
 
 import re
@@ -13,16 +14,35 @@ import msgspec
 from ocpp_app.credentials import ALGORITHM, hash_key
 from ocpp_app.models import Command
 from ocppj import frames
-from ocppj.secrets import REDACTED, names_secret, redacted_answer
-from ocppj.v16 import Action
+from ocppj.errors import ErrorCode, PayloadError
+from ocppj.messages import Request
+from ocppj.secrets import REDACTED, names_secret, redacted_answer, without_addresses, without_location
+from ocppj.v16 import Action, ChangeConfigurationRequest
 
 AUTHORIZATION_KEY = "AuthorizationKey"
 """The configuration key with the charge point's password (OCPP-J 1.6 errata 3.10)."""
 
 
+KEY_AS_ALLOWED = re.compile("[!-~]{16,40}")
+"""At least 16 bytes (whitepaper A00.FR.205), at most 40 characters (OCPP-J 1.6 errata 3.10)."""
+
+
 def is_authorization_key(key: str) -> bool:
     """Whether this configuration key is the password; keys are case-insensitive (OCPP 1.6 §7.28)."""
     return key.lower() == AUTHORIZATION_KEY.lower()
+
+
+def check_new_key(message: Request) -> None:
+    """Raise ``PayloadError`` for an authorization key that no charge point could use, or that could be guessed."""
+    if not isinstance(message, ChangeConfigurationRequest) or not is_authorization_key(message.key):
+        return
+    if not KEY_AS_ALLOWED.fullmatch(message.value):
+        raise PayloadError(
+            ErrorCode.PropertyConstraintViolation,
+            f"An {AUTHORIZATION_KEY} has 16 to 40 printable ASCII characters without spaces, such as 40 hexadecimal "
+            f"digits; this one has {len(message.value)} characters.",
+            field="value",
+        )
 
 
 def carries_key(command: Command) -> bool:
@@ -49,6 +69,11 @@ def answer_without_secrets(raw: bytes) -> bytes:
     return redacted_answer(raw)
 
 
+def error_without_secrets(told: Any) -> Any:
+    """What a charge point's CALLERROR says, as it may be kept: it may repeat the address that did not work."""
+    return without_addresses(told)
+
+
 def hash_of(command: Command) -> str:
     """The hash of the key that the command brings, as ``ChargePoint.authorization_key`` has it."""
     value = str(command.payload.get("value", ""))
@@ -57,18 +82,21 @@ def hash_of(command: Command) -> str:
 
 def hidden(command: Command) -> dict[str, Any]:
     """The fields of the command that show a secret, without it; empty for almost every command."""
-    if not carries_secret(command):
-        return {}
-    payload = {**command.payload, "value": hash_of(command) if carries_key(command) else REDACTED}
+    if carries_secret(command):
+        payload = {**command.payload, "value": hash_of(command) if carries_key(command) else REDACTED}
+    else:
+        payload = without_location(command.action, command.payload)
+        if payload == command.payload:
+            return {}
     return {"payload": payload, "frame": _frame(command, payload)}
 
 
-def without_key(action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """A command's payload for a log: the value of an authorization key or another secret is not even there as a
-    hash."""
+def without_secrets(action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """A command's payload for a log, and to be compared: the value of an authorization key or another secret is not
+    even there as a hash."""
     if action == Action.ChangeConfiguration and is_secret(str(payload.get("key", ""))):
         return {**payload, "value": REDACTED}
-    return payload
+    return without_location(action, payload)
 
 
 def loggable_frame(command: Command) -> str:

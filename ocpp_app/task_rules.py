@@ -24,6 +24,7 @@ from ocpp_app.models import (
     TaskState,
     TaskStatus,
 )
+from ocppj.secrets import shown_location
 from ocppj.v16 import (
     Action,
     DiagnosticsStatus,
@@ -161,15 +162,6 @@ def _adopted(request: OCPPRequest, model: type[AnyTask]) -> AnyTask:
 
 def _moment(text: Any) -> datetime | None:
     return parse_datetime(text) if isinstance(text, str) else None
-
-
-def shown_location(url: str) -> str:
-    """The address without a password in it."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    hidden = f"{user.partition(':')[0]}:…" if ":" in user else user
-    return f"{scheme}{separator}{hidden}{at}{host}{slash}{path}" if separator else url
 
 
 def _follow_word(request: OCPPRequest, task: AnyTask, word: str, **values: Any) -> None:

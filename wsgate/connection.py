@@ -14,7 +14,7 @@ from uuid import UUID
 from websockets.exceptions import ConnectionClosed
 
 from ocppj.envelope import Command, Disconnect, Frame, FrameReply, Reply, Request, SessionSettings
-from ocppj.secrets import redacted
+from ocppj.secrets import redacted, redacted_answer, redacted_call
 from ocppj.session import (
     AnswerReceived,
     CallDropped,
@@ -264,7 +264,7 @@ class ChargePointConnection:
         latency_s = now - event.written_at
         self._reporter.frame(event.raw, late=event.late, latency_s=latency_s)
         if logger.isEnabledFor(logging.DEBUG):
-            shown = redacted(event.raw)
+            shown = redacted_answer(event.raw)
             self._log(logging.DEBUG, "Answer after %.3f s: %s", latency_s, shown, unique_id=event.unique_id)
 
     def _report(self, unique_id: str, state: str) -> None:
@@ -383,7 +383,7 @@ class ChargePointConnection:
         if unique_id is not None:
             self._report(unique_id, "sent")
         if logger.isEnabledFor(logging.DEBUG):
-            self._log(logging.DEBUG, "Written %s", redacted(data), unique_id=unique_id)
+            self._log(logging.DEBUG, "Written %s", redacted_call(data), unique_id=unique_id)
 
     def _take_back_waiting_calls(self) -> None:
         """Our CALLs that have not been written never will be; the backend hears of it when the session ends."""

@@ -26,6 +26,7 @@ from ocpp_app.api.commands import (
 )
 from ocpp_app.api.filters import Filters
 from ocpp_app.api.resource import Listed, Shown
+from ocpp_app.command_access import right_to_send
 from ocpp_app.command_batches import cancel_batch, issue_command_to_many
 from ocpp_app.errors import IdempotencyKeyReused, UnknownChargePoint
 from ocpp_app.models import (
@@ -189,6 +190,8 @@ class CommandBatches(Listed, Shown):
             several = "These charge points are of several organisations: send one batch for each."
             raise serializers.ValidationError({"filter": [several]})
         message = message_of(PROTOCOL.subprotocol, values["action"], values["payload"])
+        for organisation_id in owners:
+            self.require(organisation_id, right_to_send(message))
         try:
             batch = issue_command_to_many(
                 chosen,

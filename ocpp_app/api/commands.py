@@ -21,6 +21,7 @@ from ocpp_app.api.filters import Filters
 from ocpp_app.api.problems import Conflict, Problem
 from ocpp_app.api.resource import Listed, Shown
 from ocpp_app.api.schema import sendable
+from ocpp_app.command_access import right_to_send
 from ocpp_app.commands import cancel_command, issue_command
 from ocpp_app.errors import (
     ChargePointOffline,
@@ -217,7 +218,8 @@ class ChargePointCommands(OfChargePoint):
         """Ask it for something. 202: on its way. With `wait` 200: answered, whatever the charge point's own word is
         (`status`, `response`). 409: not connected, and `expires_at` was not given. 502: it answered with a CALLERROR
         (`error_code`, `error_description`). 504: no answer in time, the command lives on. 400: names the field that
-        the message type forbids. 422: the Idempotency-Key belongs to another command."""
+        the message type forbids. 422: the Idempotency-Key belongs to another command. Certificates, AuthorizationKey
+        and SecurityProfile need the scope of their own resources, `admin`."""
         charge_point = charge_point_of(self)
         self.require(charge_point.organisation_id)
         order = CommandOrderSerializer(data=request.data)
@@ -225,6 +227,7 @@ class ChargePointCommands(OfChargePoint):
         values = order.validated_data
         key = idempotency_key_of(request)
         message = message_of(charge_point.protocol, values["action"], values["payload"])
+        self.require(charge_point.organisation_id, right_to_send(message))
         try:
             issue_command(
                 charge_point,

@@ -22,6 +22,7 @@ from ocpp_app.api.pagination import Pages
 from ocpp_app.api.parsers import StorableJSONParser
 from ocpp_app.api.schema import ApiSchema
 from ocpp_app.api.throttling import Throttle
+from ocpp_app.command_access import Right
 from ocpp_app.models import Scope
 from ocpp_app.trespass import note_if_foreign
 
@@ -130,10 +131,12 @@ class Resource(viewsets.GenericViewSet):
     def access(self) -> Access:
         return access_of(self.request)
 
-    def require(self, organisation_id: int | None) -> None:
-        """Refuse what the caller may not do in this organisation; for rows that are yet to be made."""
-        if not self.access.may(self.scope, self.permission, organisation_id):
-            self.permission_denied(self.request, Allowed.message.format(scope=self.scope, permission=self.permission))
+    def require(self, organisation_id: int | None, right: Right | None = None) -> None:
+        """Refuse what the caller may not do in this organisation; for rows that are yet to be made. ``right``: what it
+        asks for, where that is not the same for all that an action can do."""
+        scope, permission = right or (self.scope, self.permission)
+        if not self.access.may(scope, permission, organisation_id):
+            self.permission_denied(self.request, Allowed.message.format(scope=scope, permission=permission))
 
     # -- what is there --------------------------------------------------------------------------------------------
 

@@ -15,13 +15,14 @@ from django.views.decorators.http import require_POST
 
 from ocpp_app.access import visible
 from ocpp_app.api.schema import sendable
+from ocpp_app.command_access import OPERATE, Right, right_of_action, right_to_send
 from ocpp_app.command_batches import cancel_batch, issue_command_to_many
 from ocpp_app.console.charge_points import chosen
 from ocpp_app.console.command import nonce_of
 from ocpp_app.console.commands import KEPT, profiles
 from ocpp_app.console.lists import page_of
 from ocpp_app.console.typed_form import TypedForm
-from ocpp_app.console.visitor import ConsoleRequest, find, require, show, signed_in
+from ocpp_app.console.visitor import ROLES, ConsoleRequest, find, require, show, signed_in
 from ocpp_app.errors import OCPPAppError
 from ocpp_app.models import ALIVE_STATES, ChargePoint, Command, CommandBatch, Scope
 from ocppj.errors import PayloadError
@@ -42,14 +43,19 @@ def batches(request: ConsoleRequest) -> HttpResponse:
 def choose(request: ConsoleRequest) -> HttpResponse:
     """Which command goes to those of the filter."""
     _require_to_send(request)
-    context = {"profiles": profiles(), "count": _targets(request)[:MOST].count(), "section": "batches"}
+    context = {
+        "profiles": profiles(lambda right: request.access.may_somewhere(*right)),
+        "count": _targets(request)[:MOST].count(),
+        "section": "batches",
+    }
     return show(request, "batch_choose.html", context)
 
 
 @signed_in
 def send(request: ConsoleRequest, action: str) -> HttpResponseBase:
     """The form of the command; sent, its progress at each charge point."""
-    _require_to_send(request)
+    right = right_of_action(action)
+    _require_to_send(request, right)
     spec = next((spec for spec in sendable() if spec.action == action), None)
     if spec is None:
         raise Http404
@@ -67,7 +73,7 @@ def send(request: ConsoleRequest, action: str) -> HttpResponseBase:
         "kept": KEPT,
         "keep": given.get("keep", ""),
         "nonce": given.get("nonce") or uuid.uuid4(),
-        "count": _targets(request)[:MOST].count(),
+        "count": _targets(request, right)[:MOST].count(),
         "section": "batches",
     }
     return show(request, "batch_form.html", context)
@@ -80,7 +86,9 @@ def _send(request: Any, form: TypedForm) -> CommandBatch | None:
     keep = request.POST.get("keep", "")
     expires_at = timezone.now() + timedelta(seconds=int(keep)) if keep in dict(KEPT) and keep else None
     selection = {name: value for name, value in request.GET.items() if name in ("q", "state", "site") and value}
-    targets = list(_targets(request)[:MOST])
+    right = right_to_send(message)
+    _require_to_send(request, right)
+    targets = list(_targets(request, right)[:MOST])
     if len({target.organisation_id for target in targets}) > 1 and not request.access.everywhere:
         form.error = _("These charge points are of several organisations: filter by site, and send one batch for each.")
         return None
@@ -132,19 +140,20 @@ def cancel(request: ConsoleRequest, pk: Any) -> HttpResponseBase:
     return redirect("console:batch", pk)
 
 
-def _may_send(request: Any) -> bool:
-    return bool(request.access.may_somewhere(Scope.OPERATE, "ocpp_app.add_command"))
+def _may_send(request: Any, right: Right = OPERATE) -> bool:
+    return bool(request.access.may_somewhere(*right))
 
 
-def _require_to_send(request: Any) -> None:
-    if not _may_send(request):
-        raise PermissionDenied(_("To send commands one needs the role “operator” in an organisation."))
+def _require_to_send(request: Any, right: Right = OPERATE) -> None:
+    if not _may_send(request, right):
+        role = ROLES[right.scope]
+        raise PermissionDenied(_("To send this one needs the role “%(role)s” in an organisation.") % {"role": role})
 
 
-def _targets(request: Any) -> QuerySet[ChargePoint]:
-    """The charge points of the filter, as far as the visitor may operate them."""
+def _targets(request: Any, right: Right = OPERATE) -> QuerySet[ChargePoint]:
+    """The charge points of the filter, as far as the visitor may send them what asks for this."""
     rows = chosen(request)
     if request.access.everywhere:
         return rows
-    mine = [key for key in request.access.scopes if request.access.may(Scope.OPERATE, "ocpp_app.add_command", key)]
+    mine = [key for key in request.access.scopes if request.access.may(*right, key)]
     return rows.filter(organisation__in=mine)

@@ -172,7 +172,7 @@ def websocket_url(request: Any, found: ChargePoint) -> str:
 @signed_in
 def password(request: ConsoleRequest, pk: int) -> HttpResponse:
     """A new random password, shown this once."""
-    found = find(request, ChargePoint.objects.all(), Scope.OPERATE, pk=pk)
+    found = find(request, ChargePoint.objects.all(), Scope.ADMIN, pk=pk)
     key = security.make_key(found, requested_by=request.user)
     context = {
         "charge_point": found,
@@ -187,7 +187,7 @@ def password(request: ConsoleRequest, pk: int) -> HttpResponse:
 @signed_in
 def rotate(request: ConsoleRequest, pk: int) -> HttpResponseBase:
     """A new password that the charge point is sent and nobody sees."""
-    found = find(request, ChargePoint.objects.all(), Scope.OPERATE, pk=pk)
+    found = find(request, ChargePoint.objects.all(), Scope.ADMIN, pk=pk)
     try:
         security.rotate_authorization_key(found, requested_by=request.user)
     except OCPPAppError as error:
@@ -206,6 +206,8 @@ def approve(request: ConsoleRequest, pk: int) -> HttpResponseBase:
     found = find(request, ChargePoint.objects.all(), Scope.OPERATE, pk=pk)
     try:
         without = request.POST.get("without_password") == "yes"
+        if without:  # that is security profile 0, for good: a setting of the charge point
+            require(request, Scope.ADMIN, found)
         upgrade = security.approve(found, without_password=without, requested_by=request.user)
     except OCPPAppError as error:
         advice = _("Or give it a password yourself, type it into the charge point, and approve it then.")

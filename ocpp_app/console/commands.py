@@ -2,6 +2,7 @@
 
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ocpp_app.api.schema import sendable
+from ocpp_app.command_access import OPERATE, Right, right_of_action, right_to_send
 from ocpp_app.commands import issue_command
 from ocpp_app.console.charge_point import tabbed
 from ocpp_app.console.command import nonce_of
@@ -49,17 +51,19 @@ def commands(request: ConsoleRequest, pk: int) -> HttpResponse:
         Command.objects.filter(charge_point=charge_point).select_related("requested_by").order_by("-created_at", "pk")
     )
     context = {
-        "profiles": profiles(),
+        "profiles": profiles(lambda right: may(request, right.scope, charge_point, right.permission)),
         "page": page_of(history, request, 20),
         "may_send": _may_send(request, charge_point),
     }
     return tabbed(request, charge_point, "commands", "commands.html", context)
 
 
-def profiles() -> dict[str, list[dict[str, Any]]]:
-    """What can be sent, by feature profile."""
+def profiles(is_allowed: Callable[[Right], bool]) -> dict[str, list[dict[str, Any]]]:
+    """What can be sent by whom this allows, by feature profile."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for spec in sendable():
+        if not is_allowed(right_of_action(str(spec.action))):
+            continue
         found[str(spec.profile)].append({"action": str(spec.action), "section": spec.section})
     return dict(found)
 
@@ -68,7 +72,7 @@ def profiles() -> dict[str, list[dict[str, Any]]]:
 def send(request: ConsoleRequest, pk: int, action: str) -> HttpResponseBase:
     """The form of one command; sent, its progress."""
     charge_point = find(request, ChargePoint.objects.select_related("session"), pk=pk)
-    require(request, Scope.OPERATE, charge_point, "ocpp_app.add_command")
+    require(request, *_to(charge_point, right_of_action(action)))
     spec = next((spec for spec in sendable() if spec.action == action), None)
     if spec is None:
         raise Http404
@@ -93,6 +97,7 @@ def _send(request: Any, charge_point: ChargePoint, form: TypedForm) -> Command |
     message = form.message()
     if message is None:
         return None
+    require(request, *_to(charge_point, right_to_send(message)))
     keep = request.POST.get("keep", "")
     expires_at = timezone.now() + timedelta(seconds=int(keep)) if keep in dict(KEPT) and keep else None
     try:
@@ -111,8 +116,12 @@ def _send(request: Any, charge_point: ChargePoint, form: TypedForm) -> Command |
     return None
 
 
+def _to(charge_point: ChargePoint, right: Right) -> tuple[Scope, ChargePoint, str]:
+    return right.scope, charge_point, right.permission
+
+
 def _may_send(request: Any, charge_point: ChargePoint) -> bool:
-    return may(request, Scope.OPERATE, charge_point, "ocpp_app.add_command")
+    return may(request, *_to(charge_point, OPERATE))
 
 
 def offers_of(charge_point: ChargePoint) -> dict[str, list[Any]]:

@@ -19,6 +19,7 @@ from ocpp_app.models import DiagnosticsTask, FirmwareTask, TaskState
 from ocpp_app.transfer import uploads
 from ocpp_app.transfer.links import digest_of
 from ocpp_app.transfer.uploads import TooLarge, Truncated
+from ocppj.secrets import shown_location
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +45,13 @@ def upload(request: HttpRequest, token: str, name: str = "") -> HttpResponse:
     """Take one file: the body, or the file in a multipart form. 201: kept; 410: the address was used, or is over."""
     task = DiagnosticsTask.objects.filter(link_digest=digest_of(token)).select_related("charge_point").first()
     if task is None:
-        return _say(404, "There is no such address.")
+        return _say(request, 404, "There is no such address.")
     if task.uploaded_at is not None or task.state == TaskState.CANCELLED or task.expires_at <= timezone.now():
-        return _say(410, "This address was used already, or its time is over.")
+        return _say(request, 410, "This address was used already, or its time is over.")
     length = _content_length(request)
     is_form = request.content_type == "multipart/form-data" and request.method == "POST"
     if length is not None and length > conf.upload_max_bytes() + (MULTIPART_ROOM if is_form else 0):
-        return _too_large()
+        return _too_large(request)
     try:
         if is_form:
             name, chunks = _file_of_form(request, name)
@@ -58,13 +59,13 @@ def upload(request: HttpRequest, token: str, name: str = "") -> HttpResponse:
             chunks = _body(request, length)
         size = uploads.keep(task, name, chunks, request.META.get("REMOTE_ADDR", ""))
     except TooLarge:
-        return _too_large()
+        return _too_large(request)
     except (Truncated, MultiPartParserError, RequestDataTooBig, TooManyFilesSent) as error:
-        return _say(400, f"No file was kept: {error}")
+        return _say(request, 400, f"No file was kept: {error}")
     if size is None:
-        return _say(410, "This address was used already.")
+        return _say(request, 410, "This address was used already.")
     logger.info("%s has uploaded %d bytes.", task.charge_point.identity, size)
-    return _say(201, "Kept.")
+    return _say(request, 201, "Kept.")
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -73,13 +74,13 @@ def firmware(request: HttpRequest, token: str, name: str = "") -> HttpResponseBa
     tasks = FirmwareTask.objects.filter(link_digest=digest_of(token)).select_related("firmware", "charge_point")
     task = tasks.first()
     if task is None or task.firmware is None:
-        return _say(404, "There is no such address.")
+        return _say(request, 404, "There is no such address.")
     if task.state in NO_MORE_DOWNLOADS or task.expires_at <= timezone.now():
-        return _say(410, "This address was for an update that has ended, or its time is over.")
+        return _say(request, 410, "This address was for an update that has ended, or its time is over.")
     size = task.firmware.size
     wanted = _range(request.headers.get("Range", ""), size)
     if wanted is None:
-        refusal = _say(416, "There is no such part of the file.")
+        refusal = _say(request, 416, "There is no such part of the file.")
         refusal["Content-Range"] = f"bytes */{size}"
         return refusal
     start, end = wanted
@@ -106,14 +107,18 @@ def firmware(request: HttpRequest, token: str, name: str = "") -> HttpResponseBa
 # -- inside ----------------------------------------------------------------------------------------------------
 
 
-def _say(status: int, text: str) -> HttpResponse:
+def _say(request: HttpRequest, status: int, text: str) -> HttpResponse:
     response = HttpResponse(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")
     response["Cache-Control"] = "no-store"
+    if response.status_code >= 400:
+        logger.warning("%s: %d %s", shown_location(request.path), status, text)
+        # Django would log the path as it is, and the address may still be valid.
+        response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
-def _too_large() -> HttpResponse:
-    return _say(413, f"The file is larger than {conf.upload_max_bytes()} bytes (OCPP_UPLOAD_MAX_BYTES).")
+def _too_large(request: HttpRequest) -> HttpResponse:
+    return _say(request, 413, f"The file is larger than {conf.upload_max_bytes()} bytes (OCPP_UPLOAD_MAX_BYTES).")
 
 
 def _content_length(request: HttpRequest) -> int | None:

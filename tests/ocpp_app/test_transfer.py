@@ -18,10 +18,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ocpp_app import firmware_files, upkeep
+from ocpp_app.commands import issue_command
 from ocpp_app.diagnostics import request_diagnostics
-from ocpp_app.errors import ChargePointOffline, FirmwareNotFitting, TransferNotPossible
+from ocpp_app.errors import ChargePointOffline, FirmwareNotFitting, IdempotencyKeyReused, TransferNotPossible
 from ocpp_app.firmware import update_firmware
 from ocpp_app.models import (
+    AuditEntry,
     ChargePoint,
     Command,
     ConfigurationKey,
@@ -30,12 +32,14 @@ from ocpp_app.models import (
     Event,
     Firmware,
     FirmwareTask,
+    Message,
     Organisation,
     TaskState,
     WebhookSubscription,
 )
 from ocpp_app.outbound import raw_call
 from ocppj.errors import PayloadError
+from ocppj.v16 import GetDiagnosticsRequest
 from tests.ocpp_app import pki
 from tests.ocpp_app.conftest import Connect, commits
 from tests.ocpp_app.wire import Wire
@@ -179,6 +183,77 @@ def test_firmware_that_does_not_fit_is_refused(connect: Connect) -> None:
     assert FirmwareTask.objects.count() == 0
 
 
+TASKS: list[tuple[str, Any]] = [
+    ("GetDiagnostics", lambda: request_diagnostics("CP001")),
+    ("GetLog", lambda: request_diagnostics("CP001", kind=DiagnosticsKind.SECURITY_LOG)),
+    ("UpdateFirmware", lambda: update_firmware("CP001", make_firmware())),
+    (
+        "SignedUpdateFirmware",
+        lambda: update_firmware(
+            "CP001", make_firmware(signing_certificate=pki.pem(pki.root()), signature="c2lnbmF0dXJl")
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "begin"), TASKS, ids=[action for action, _begin in TASKS])
+def test_address_is_shown_to_its_charge_point_only(
+    action: str, begin: Any, connect: Connect, admin_client: Client, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    settings.SECURE_SSL_REDIRECT = False
+    organisation = Organisation.objects.get()
+    WebhookSubscription.objects.create(
+        organisation=organisation, name="all", url="https://hooks.example/", events=["*"]
+    )
+    wire = connect(vendor="Maker", model="AC11")
+    task = begin()
+    sent, url = str(task.command_id), f"https://testserver{address(task)}"
+    token = url.split("/")[5]
+    assert (len(token), token in raw_call(task.command).decode()) == (43, True)
+    wire.tell(sent, "sent")
+    pages = [
+        f"/admin/ocpp_app/command/{sent}/change/",
+        f"/commands/{sent}/",
+        f"/charge-points/{wire.charge_point.pk}/messages/",
+        f"/charge-points/{wire.charge_point.pk}/messages.jsonl",
+        f"/charge-points/{wire.charge_point.pk}/commands/",
+        f"/charge-points/{wire.charge_point.pk}/files/",
+        f"/admin/ocpp_app/message/{Message.objects.get(action=action).pk}/change/",
+        f"/api/v1/commands/{sent}/",
+        "/api/v1/charge-points/CP001/commands/",
+        "/api/v1/messages/",
+    ]
+    for _ in ("under way", "ended"):
+        for page in pages:
+            response = admin_client.get(page)
+            assert (page, response.status_code) == (page, 200)
+            shown = response.getvalue()
+            assert (page, token.encode() in shown) == (page, False)
+        wire.call(json.dumps([4, sent, "GenericError", f"cannot reach {url}", {"url": url}]))
+    row = Command.objects.get(pk=sent)
+    assert (row.state, row.error_description.startswith("cannot reach https://testserver/")) == ("error", True)
+    kept = [
+        str(value)
+        for model in (Command, Message, DiagnosticsTask, FirmwareTask, Event, AuditEntry)
+        for found in model._default_manager.values()
+        for value in found.values()
+    ]
+    assert Event.objects.filter(type="command.finished").exists()
+    assert not [text for text in kept if token in text]
+    assert token not in caplog.text
+
+
+def test_idempotency_key_finds_the_command_whose_address_is_not_kept(wire: Wire) -> None:
+    message = GetDiagnosticsRequest(location="ftp://u:p@files.example/")
+    first = issue_command("CP001", message, idempotency_key="once")
+    wire.call(f'[3,"{first.pk}",{{}}]')
+    first.refresh_from_db()
+    assert first.payload == {"location": "ftp://u:…@files.example/"}
+    assert issue_command("CP001", message, idempotency_key="once").pk == first.pk
+    with pytest.raises(IdempotencyKeyReused):
+        issue_command("CP001", GetDiagnosticsRequest(location="ftp://u:p@elsewhere/"), idempotency_key="once")
+
+
 # -- uploads -----------------------------------------------------------------------------------------------------------
 
 
@@ -278,13 +353,14 @@ def test_of_two_uploads_at_once_one_is_kept(connect: Connect, private_files: Any
 @pytest.mark.parametrize("said_first", [True, False])
 def test_file_and_status_end_the_task_in_either_order(said_first: bool, wire: Wire, charger: Client) -> None:
     task = request_diagnostics("CP001")
+    where = address(task)
     assert wire.call(f'[3,"{task.command_id}",{{"fileName":"a.log"}}]') is None  # type: ignore[attr-defined]
     wire.ask("DiagnosticsStatusNotification", {"status": "Uploading"})
     if said_first:
         wire.ask("DiagnosticsStatusNotification", {"status": "Uploaded"})
         assert state(task) == "failed"
         assert task.detail == "The charge point says that it has uploaded a file, but none has arrived here."
-    assert charger.put(address(task), b"file").status_code == 201
+    assert charger.put(where, b"file").status_code == 201
     if not said_first:
         wire.ask("DiagnosticsStatusNotification", {"status": "UploadFailed"})
     assert (state(task), task.detail, task.file_name) == ("done", "", "a.log")
@@ -400,3 +476,14 @@ def test_settings_are_checked(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = ""
     settings.OCPP_CERTIFICATE_SIGNER = "nothing.Here"
     assert found() == ["ocpp_app.E022"]
+
+
+def test_address_that_is_still_valid_is_in_no_log(
+    wire: Wire, charger: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    where = address(request_diagnostics("CP001"))
+    assert charger.put(where, b"", content_type="application/octet-stream").status_code == 400
+    assert charger.put(where + "log", b"x", content_type="application/octet-stream").status_code == 201
+    assert charger.put(where, b"x", content_type="application/octet-stream").status_code == 410
+    assert where.split("/")[3] not in caplog.text
+    assert "/transfer/upload/…/: 400 No file was kept" in caplog.text

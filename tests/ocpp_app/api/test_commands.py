@@ -143,7 +143,8 @@ def test_what_the_message_forbids_is_named(data: Any, pointer: str, wire: Wire, 
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
 
 
-def test_authorization_key_is_not_shown(site: Site, wire: Wire, caller: Caller) -> None:
+def test_authorization_key_is_not_shown(site: Site, wire: Wire, tenant: Tenant) -> None:
+    caller = tenant.caller(Scope.ADMIN)
     payload = {"key": "AuthorizationKey", "value": "0011223344556677889900112233445566778899"}
     response = order(caller, {"action": "ChangeConfiguration", "payload": payload})
     assert response.status_code == 202

@@ -204,14 +204,16 @@ def test_settings_are_saved_without_touching_live_state(admin: Client, ours: Ten
     assert AuditEntry.objects.filter(action="ChargePoint changed", subject="ours-1").exists()
 
 
-def test_approval_rejection_and_the_password_that_is_shown_once(operator: Client, ours: Tenant, settings: Any) -> None:
+def test_approval_rejection_and_the_password_that_is_shown_once(
+    admin: Client, operator: Client, ours: Tenant, settings: Any
+) -> None:
     settings.OCPP_SECURITY_PROFILE = 1
     row = ChargePoint.objects.get(registration_status="Pending")
     refused = operator.post(f"/charge-points/{row.pk}/approve/", {"from": "approval"}, follow=True)
     assert "is not connected, so this was not sent" in text_of(refused)
     row.refresh_from_db()
     assert row.registration_status == RegistrationStatus.PENDING
-    page = body_of(operator.post(f"/charge-points/{row.pk}/password/"))
+    page = body_of(admin.post(f"/charge-points/{row.pk}/password/"))
     key = re.search(r'<code id="key">([0-9a-f]{40})</code>', page)
     assert key is not None
     row.refresh_from_db()
