@@ -31,7 +31,7 @@ POSITIVE = (
     "OCPP_EVENTS_KEEP_DAYS",
 )
 NOT_NEGATIVE = ("OCPP_MAX_UNKNOWN_CHARGE_POINTS", "OCPP_FAILED_LOGINS_PER_MINUTE")
-FLAGS = ("OCPP_AUTO_REMOTE_START", "OCPP_FIRST_CONTACT", "OCPP_STRICT", "OCPP_CLEAR_CACHE")
+FLAGS = ("OCPP_AUTO_REMOTE_START", "OCPP_FIRST_CONTACT", "OCPP_STRICT", "OCPP_CLEAR_CACHE", "OCPP_PRUNE")
 RATE = re.compile(r"\d+/(s|sec|second|m|min|minute|h|hour|d|day)s?")
 
 
@@ -193,6 +193,25 @@ def check_websocket_url(app_configs: Any = None, **_kwargs: Any) -> list[CheckMe
         return []
     hint = "It begins with ws:// or wss://, such as wss://csms.example.com/ocpp; the identity is put behind it."
     return [Error(f"OCPP_WEBSOCKET_URL is {url!r}.", hint=hint, id="ocpp_app.E015")]
+
+
+@register()
+def check_retention(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_RETENTION has days for tables that there are."""
+    days = conf.read("OCPP_RETENTION")
+    hint = 'Such as {"messages": 30, "sessions": None}: days, None for ever; tables: ' + ", ".join(conf.RETENTION_DAYS)
+    if not isinstance(days, Mapping):
+        return [Error("OCPP_RETENTION is no dictionary.", hint=hint, id="ocpp_app.E019")]
+    return [
+        Error(f"OCPP_RETENTION has {name!r}: {number!r}.", hint=hint, id="ocpp_app.E019")
+        for name, number in days.items()
+        if name not in conf.RETENTION_DAYS or not _is_days(number)
+    ]
+
+
+def _is_days(number: Any) -> bool:
+    """A day at least: what is younger is still looked at by what runs."""
+    return number is None or (isinstance(number, int | float) and not isinstance(number, bool) and number >= 1)
 
 
 def _check_key(key: Any) -> Sequence[CheckMessage]:

@@ -40,7 +40,21 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_UPLOAD_MAX_BYTES": 100 * 1024 * 1024,
     "OCPP_TASK_HOURS": 24,
     "OCPP_CERTIFICATE_SIGNER": "ocpp_app.signers.DevelopmentCA",
+    "OCPP_RETENTION": {},
+    "OCPP_PRUNE": True,
 }
+
+RETENTION_DAYS: dict[str, float | None] = {
+    "messages": 90,
+    "meter_values": 180,
+    "sessions": 400,
+    "commands": 400,
+    "statuses": 400,
+    "security_events": 400,
+    "failed_messages": 400,
+    "uploads": 180,
+}
+"""How many days the rows of each table are kept; None: for ever. OCPP_RETENTION changes single ones."""
 
 
 def read(name: str) -> Any:
@@ -193,6 +207,24 @@ def task_time() -> timedelta:
 def certificate_signer() -> str:
     """The class that signs certificates for charge points; empty: nobody does."""
     return str(read("OCPP_CERTIFICATE_SIGNER") or "")
+
+
+def retention() -> dict[str, timedelta | None]:
+    """Days after which old rows go, by table, such as ``{"messages": 30, "sessions": null}``; null: never. What it does
+    not name: see "What is kept, and for how long"."""
+    days = {**RETENTION_DAYS, **read("OCPP_RETENTION")}
+    return {name: None if number is None else timedelta(days=float(number)) for name, number in days.items()}
+
+
+def rolls_up_after() -> timedelta | None:
+    """After how long meter values become means over a quarter of an hour; None: never."""
+    days = read("OCPP_RETENTION").get("meter_values", RETENTION_DAYS["meter_values"])
+    return None if days is None else timedelta(days=float(days))
+
+
+def prune() -> bool:
+    """Whether workers remove by themselves, once a day, what is older than OCPP_RETENTION says."""
+    return bool(read("OCPP_PRUNE"))
 
 
 def call_timeout_s() -> float:

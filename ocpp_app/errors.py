@@ -23,6 +23,7 @@ OCPPAppError
 ├── CertificateInvalid      this is no certificate
 ├── SigningRequestRefused   a certificate signing request that must not be signed
 ├── SignerUnavailable       the certificate authority does not answer; it is asked again
+├── PruningElsewhere        another process prunes the same database
 ├── RelayUnavailable        the broker cannot be reached
 │   └── DeliveryUnknown         the broker went away while something was on its way to it
 └── DatabaseUnavailable     the database cannot be reached, or cannot write
@@ -145,6 +146,10 @@ class SigningRequestRefused(OCPPAppError):
 
 class SignerUnavailable(OCPPAppError):
     """The certificate authority cannot be reached; the request waits and is tried again."""
+
+
+class PruningElsewhere(OCPPAppError):
+    """One process at a time removes what is old."""
 
 
 class RelayUnavailable(OCPPAppError):

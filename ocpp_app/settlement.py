@@ -5,7 +5,7 @@ meter values that were late), so that energy, duration and cost always agree wit
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -17,7 +17,7 @@ from django.db.models import Q
 from ocpp_app import clock, idle, pricing, signals
 from ocpp_app.batch import Batch
 from ocpp_app.energy import EARLY_STOP_WH, Energy, measure
-from ocpp_app.models import Anomaly, AnomalyKind, MeterValue, StatusHistory, Transaction
+from ocpp_app.models import Anomaly, AnomalyKind, MeterValue, MeterValueMean, StatusHistory, Transaction
 from ocpp_app.pricing import Register
 
 STATUS_MAY_BE_LATE = timedelta(days=1)
@@ -47,6 +47,26 @@ def settle_later(batch: Batch, transaction: Transaction, raw: str = "") -> None:
     """
     if transaction.has_start:
         batch.at_end(_settle, Ended(transaction, raw))
+
+
+def outcome(
+    transaction: Transaction, changed: Callable[[list[idle.Reading]], list[idle.Reading]]
+) -> list[tuple[Any, ...]]:
+    """What an ended transaction comes to by its stored meter values, and by what ``changed`` makes of them: energy,
+    energy in doubt, price in the currency's minor unit, and for an estimated end where that is."""
+    terms = None if transaction.tariff_terms is None else pricing.read_terms(transaction.tariff_terms)
+    stored = _load([transaction], {transaction.pk: terms})[transaction.pk]
+    return [
+        _outcome(transaction, terms, Evidence(readings, stored.statuses))
+        for readings in (stored.readings, changed(stored.readings))
+    ]
+
+
+def _outcome(transaction: Transaction, terms: pricing.Terms | None, evidence: Evidence) -> tuple[Any, ...]:
+    estimate = _estimate(transaction, evidence.readings) if transaction.is_estimated else {}
+    energy = _energy(transaction, evidence.readings)
+    cost = None if terms is None else pricing.price(terms, _usage(transaction, terms, energy, evidence)).total_minor
+    return energy.wh, energy.doubtful_wh, cost, estimate
 
 
 def _settle(batch: Batch, ended: Sequence[Ended]) -> None:
@@ -85,6 +105,11 @@ def _load(transactions: Sequence[Transaction], terms: dict[int, pricing.Terms | 
     stored = MeterValue.objects.filter(transaction__in=evidence).order_by("timestamp", "pk")
     for pk, at, power_w, energy_wh in stored.values_list("transaction", "timestamp", "power_w", "energy_wh"):
         evidence[pk].readings.append(idle.Reading(at, power_w, energy_wh))
+    if rolled_up := [row.pk for row in transactions if row.roll_up]:
+        means = MeterValueMean.objects.filter(value__transaction__in=rolled_up)
+        first = ("value__transaction", "first_at", "first_power_w", "first_energy_wh")
+        for pk, at, power_w, energy_wh in means.values_list(*first):  # a mean itself is as of the last of its values
+            evidence[pk].readings.append(idle.Reading(at, power_w, energy_wh))
     idle_ones = [row for row in transactions if (found := terms[row.pk]) is not None and found.has_idle_fee]
     if idle_ones:
         statuses = _statuses(idle_ones)

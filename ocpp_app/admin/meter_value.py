@@ -2,13 +2,13 @@
 
 from django.contrib import admin
 from django.db.models import Q
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from ocpp_app.admin.base import EvidenceAdmin
 from ocpp_app.admin.display import EMPTY, kilowatt_hours, kilowatts, link, link_to, number, pretty, seconds
 from ocpp_app.admin.filters import linked, yes_no
 from ocpp_app.admin.search import BigTableMixin
-from ocpp_app.models import ChargePoint, Connector, MeterValue, Transaction
+from ocpp_app.models import ChargePoint, Connector, MeterValue, MeterValueMean, Transaction
 
 READINGS = ("register", "power", "soc", "current", "voltage")
 
@@ -57,7 +57,16 @@ class MeterValueAdmin(ReadingsMixin, BigTableMixin, EvidenceAdmin):
     )
     list_select_related = ("connector__charge_point",)
     sortable_by = ()
-    fields = ("charge_point", "connector", "transaction", "timestamp", "received_at", *READINGS, "sampled_values_shown")
+    fields = (
+        "charge_point",
+        "connector",
+        "transaction",
+        "timestamp",
+        "received_at",
+        "mean_shown",
+        *READINGS,
+        "sampled_values_shown",
+    )
 
     @admin.display(description=ChargePoint._meta.verbose_name)
     def charge_point(self, obj: MeterValue) -> str:
@@ -76,3 +85,49 @@ class MeterValueAdmin(ReadingsMixin, BigTableMixin, EvidenceAdmin):
     @admin.display(description=MeterValue._meta.get_field("sampled_values").verbose_name)
     def sampled_values_shown(self, obj: MeterValue) -> str:
         return pretty(obj.sampled_values)
+
+    @admin.display(description=MeterValueMean._meta.verbose_name)
+    def mean_shown(self, obj: MeterValue) -> str:
+        mean = getattr(obj, "mean", None)
+        return EMPTY if mean is None else link(mean, gettext("of %d meter values") % mean.count)
+
+
+@admin.register(MeterValueMean)
+class MeterValueMeanAdmin(BigTableMixin, EvidenceAdmin):
+    charge_point_path = "connector__charge_point"
+    search_fields = ("connector__charge_point__identity",)
+    time_column = "span_at"
+    narrowing_parameters = ("charge_point", "connector")
+    list_display = ("span_at", "charge_point", "connector_number", "first_register", "power_max", "count")
+    list_filter = (
+        linked("charge_point", ChargePoint, "connector__charge_point"),
+        linked("connector", Connector),
+        "span_at",
+    )
+    list_select_related = ("connector__charge_point",)
+    sortable_by = ()
+    fields = ("value_link", "connector", "span_at", "first_at", "first_register", "first_power", "power_max", "count")
+
+    @admin.display(description=MeterValue._meta.verbose_name)
+    def value_link(self, obj: MeterValueMean) -> str:
+        return link(obj.value)
+
+    @admin.display(description=ChargePoint._meta.verbose_name)
+    def charge_point(self, obj: MeterValueMean) -> str:
+        return link(obj.connector.charge_point)
+
+    @admin.display(description=Connector._meta.get_field("number").verbose_name)
+    def connector_number(self, obj: MeterValueMean) -> str:
+        return link(obj.connector, obj.connector.number)
+
+    @admin.display(description=gettext_lazy("first register"))
+    def first_register(self, obj: MeterValueMean) -> str:
+        return kilowatt_hours(obj.first_energy_wh)
+
+    @admin.display(description=gettext_lazy("first power"))
+    def first_power(self, obj: MeterValueMean) -> str:
+        return kilowatts(obj.first_power_w)
+
+    @admin.display(description=gettext_lazy("greatest power"))
+    def power_max(self, obj: MeterValueMean) -> str:
+        return kilowatts(obj.power_max_w)

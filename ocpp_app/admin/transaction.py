@@ -142,7 +142,7 @@ class TransactionAdmin(BackOfficeMixin, ReportMixin, BoundedListMixin, EvidenceA
                     ("meter_start", "meter_stop"),
                     "last_register",
                     ("last_power", "last_soc"),
-                    "last_meter_at",
+                    ("last_meter_at", "roll_up"),
                 )
             },
         ),

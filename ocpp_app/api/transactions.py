@@ -179,6 +179,13 @@ class Anomalies(Listed, Shown):
 class MeterValueSerializer(serializers.ModelSerializer):
     charge_point = serializers.CharField(source="connector.charge_point.identity", read_only=True)
     connector = serializers.IntegerField(source="connector.number", read_only=True)
+    mean_of = serializers.IntegerField(
+        source="mean.count",
+        default=None,
+        read_only=True,
+        allow_null=True,
+        help_text="Of how many meter values it is the mean; null: it is as it came.",
+    )
 
     class Meta:
         model = MeterValue
@@ -195,6 +202,7 @@ class MeterValueSerializer(serializers.ModelSerializer):
             "voltage_v",
             "soc_percent",
             "sampled_values",
+            "mean_of",
         )
 
 
@@ -248,7 +256,7 @@ class MeterValues(Listed):
     action_scopes = {"series": Scope.READ}
 
     def rows(self) -> QuerySet:
-        return MeterValue.objects.select_related("connector__charge_point")
+        return MeterValue.objects.select_related("connector__charge_point", "mean")
 
     @action(detail=False, methods=["get"], query=SeriesFilters, gives=SeriesSerializer, operation="getMeterValueSeries")
     def series(self, request: Request, **kwargs: Any) -> Response:
@@ -261,11 +269,12 @@ class MeterValues(Listed):
 
 
 COLUMNS = ("timestamp", "energy_wh", "power_w", "current_a", "voltage_v", "soc_percent")
+OF_MEANS = ("mean__power_max_w", "mean__count")
 
 
 def thin_out(rows: QuerySet, most: int) -> list[dict[str, Any]]:
     """At most so many points: each span's last time and register, its means and its greatest power."""
-    found = list(rows.order_by("timestamp", "pk").values_list(*COLUMNS))
+    found = list(rows.order_by("timestamp", "pk").values_list(*COLUMNS, *OF_MEANS))
     if not found:
         return []
     first, last = found[0][0], found[-1][0]
@@ -283,11 +292,13 @@ def _point(span: list[tuple[Any, ...]]) -> dict[str, Any]:
     means = {
         name: sum(values) / len(values) if values else None for name, values in columns.items() if name != "timestamp"
     }
+    of_means = len(COLUMNS)
+    peaks = [power_w for row in span if (power_w := row[of_means]) is not None]
     return {
         **means,
         "at": span[-1][0],
-        "count": len(span),
+        "count": sum(row[of_means + 1] or 1 for row in span),
         "energy_wh": columns["energy_wh"][-1] if columns["energy_wh"] else None,
-        "power_max_w": max(columns["power_w"], default=None),
+        "power_max_w": max([*columns["power_w"], *peaks], default=None),
         "soc_percent": columns["soc_percent"][-1] if columns["soc_percent"] else None,
     }

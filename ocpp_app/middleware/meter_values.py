@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ocpp_app import clock, metering, transactions
+from ocpp_app import clock, metering, roll_up, transactions
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import Connector, MeterValue, Transaction
 from ocppj import v16
@@ -35,19 +35,23 @@ def store(
         summary = metering.summarise(value.sampled_value, main_meter=connector.number == 0 and transaction is None)
         at = clock.believe(value.timestamp, request.received_at)
         sampled_values = msgspec.to_builtins(value.sampled_value)
+        digest = metering.digest(
+            request.charge_point.pk,
+            connector.number,
+            transaction_id,
+            value.timestamp or request.received_at,
+            sampled_values,
+        )
+        readings.append((at, summary))
+        if roll_up.is_rolled_up(digest, connector, transaction, value.timestamp, request.received_at):
+            continue  # it is in a mean already
         request.batch.add(
             MeterValue(
                 connector=connector,
                 transaction=transaction,
                 timestamp=at,
                 received_at=request.received_at,
-                digest=metering.digest(
-                    request.charge_point.pk,
-                    connector.number,
-                    transaction_id,
-                    value.timestamp or request.received_at,
-                    sampled_values,
-                ),
+                digest=digest,
                 sampled_values=sampled_values,
                 energy_wh=summary.energy_wh,
                 power_w=summary.power_w,
@@ -56,6 +60,5 @@ def store(
                 soc_percent=summary.soc_percent,
             )
         )
-        readings.append((at, summary))
     if transaction is not None:
         transactions.feed(request, transaction, readings)

@@ -48,12 +48,12 @@ from ocpp_app.models.configuration import (
 from ocpp_app.models.event import DeliveryState, Event, WebhookDelivery, WebhookStream, WebhookSubscription
 from ocpp_app.models.files import private_files
 from ocpp_app.models.firmware import Firmware
-from ocpp_app.models.housekeeping import Lease
+from ocpp_app.models.housekeeping import Lease, Pruning
 from ocpp_app.models.id_tag import ANONYMOUS, IdTag, key_of
 from ocpp_app.models.local_list import ListSelection, ListState, LocalList, LocalListEntry
 from ocpp_app.models.membership import Membership, Role, Scope
 from ocpp_app.models.message import Direction, FailedMessage, Message
-from ocpp_app.models.meter_value import MeterValue
+from ocpp_app.models.meter_value import MeterValue, MeterValueMean
 from ocpp_app.models.organisation import Organisation
 from ocpp_app.models.power_sample import PowerSample
 from ocpp_app.models.reservation import OPEN_RESERVATION_STATES, Reservation, ReservationState
@@ -71,7 +71,7 @@ from ocpp_app.models.task import (
     TaskState,
     TaskStatus,
 )
-from ocpp_app.models.transaction import Anomaly, AnomalyKind, ClosedBy, Transaction
+from ocpp_app.models.transaction import Anomaly, AnomalyKind, ClosedBy, RollUp, Transaction
 
 __all__ = [
     "ALIVE_STATES",
@@ -130,12 +130,14 @@ __all__ = [
     "Membership",
     "Message",
     "MeterValue",
+    "MeterValueMean",
     "Organisation",
     "PowerSample",
     "ProfileAssignment",
     "ProfileInstallation",
     "ProfileKind",
     "ProfilePurpose",
+    "Pruning",
     "QuirkNote",
     "RateUnit",
     "Recurrency",
@@ -144,6 +146,7 @@ __all__ = [
     "Reservation",
     "ReservationState",
     "Role",
+    "RollUp",
     "Scope",
     "SecurityEvent",
     "SecurityEventKind",

@@ -46,3 +46,30 @@ class MeterValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.timestamp:%Y-%m-%d %H:%M:%S}"
+
+
+class MeterValueMean(models.Model):
+    """What a meter value stands for that is no longer one: the mean of all that came within a quarter of an hour.
+
+    Its ``value`` has the time and the registers of the last of them, and the means of the rest; here is what that would
+    lose. ``digests`` are theirs, sixteen bytes each: one that is sent again does not count again.
+    """
+
+    value = models.OneToOneField(MeterValue, models.CASCADE, primary_key=True, related_name="mean")
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="+", db_index=False)
+    span_at = models.DateTimeField(_("quarter of an hour"), help_text=_("When it begins."))
+    first_at = models.DateTimeField(_("first"), help_text=_("The time of the first of them."))
+    first_energy_wh = models.FloatField(_("first energy register (Wh)"), null=True)
+    first_power_w = models.FloatField(_("first power (W)"), null=True)
+    power_max_w = models.FloatField(_("greatest power (W)"), null=True)
+    count = models.PositiveIntegerField(_("meter values"), help_text=_("How many it stands for."))
+    digests = models.BinaryField(editable=False)
+
+    class Meta:
+        verbose_name = _("mean of meter values")
+        verbose_name_plural = _("means of meter values")
+        ordering = ("-value",)
+        indexes = (models.Index(fields=("connector", "span_at"), name="ocpp_meter_mean"),)
+
+    def __str__(self) -> str:
+        return f"{self.span_at:%Y-%m-%d %H:%M} ({self.count})"

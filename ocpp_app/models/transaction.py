@@ -23,6 +23,15 @@ class ClosedBy(models.TextChoices):
     BACK_OFFICE = "back_office", _("back office")
 
 
+class RollUp(models.TextChoices):
+    """What has become of a transaction's meter values (``roll_up.py``)."""
+
+    NONE = "", _("as they came")
+    BEGUN = "begun", _("partly means")
+    DONE = "done", _("means")
+    KEPT = "kept", _("kept as they came: the means would tell another energy or price")
+
+
 class Transaction(models.Model):
     """A charging transaction; its primary key is the ``transactionId`` on the wire.
 
@@ -105,6 +114,9 @@ class Transaction(models.Model):
     last_power_w = models.FloatField(_("last power (W)"), null=True)
     last_soc_percent = models.FloatField(_("last state of charge (%)"), null=True)
     last_meter_at = models.DateTimeField(_("last meter values"), null=True)
+    roll_up = models.CharField(
+        _("meter values are"), max_length=10, choices=RollUp.choices, blank=True, default="", db_default=""
+    )
 
     tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="transactions")
     tariff_terms = models.JSONField(
@@ -139,6 +151,11 @@ class Transaction(models.Model):
             models.Index(fields=("charge_point", "-id"), name="ocpp_tx_charge_point_id"),
             models.Index(Upper("id_tag"), models.F("id").desc(), name="ocpp_tx_id_tag"),
             models.Index(fields=("stopped_at",), name="ocpp_tx_stopped"),
+            models.Index(
+                fields=("stopped_at", "id"),
+                condition=models.Q(is_active=False, roll_up__in=["", "begun"]),
+                name="ocpp_tx_to_roll_up",
+            ),
         )
 
     def __str__(self) -> str:

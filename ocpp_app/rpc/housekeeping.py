@@ -8,12 +8,24 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from ocpp_app import campaigns, certificate_signing, conf, first_contact, leases, logins, sessions, upgrades, upkeep
+from ocpp_app import (
+    campaigns,
+    certificate_signing,
+    conf,
+    first_contact,
+    leases,
+    logins,
+    retention,
+    sessions,
+    upgrades,
+    upkeep,
+)
 from ocpp_app.batch import Batch
 from ocpp_app.database import is_conflict, is_unavailable
 from ocpp_app.dispatch import commit
@@ -42,6 +54,8 @@ GATEWAYS_EVERY_S = 5.0
 WANTED_EVERY_S = 10.0
 """So long changes of idTags and charging profiles are collected before charge points are told."""
 REVIEW_EVERY_S = 60.0
+PRUNE_EVERY_S = 600.0
+"""So often it is asked whether a day has passed; not before, lest it competes with what a start has to do."""
 SESSIONS_AT_ONCE = 500
 
 
@@ -56,6 +70,7 @@ class Housekeeping:
         self._gateways_due = started + GATEWAYS_EVERY_S
         self._wanted_due = started + WANTED_EVERY_S
         self._review_due = started + REVIEW_EVERY_S
+        self._prune_due = started + PRUNE_EVERY_S
         self._calm_since = started
 
     def note_outage(self) -> None:
@@ -106,6 +121,9 @@ class Housekeeping:
             guarded(upkeep.note_power)
             guarded(certificate_signing.end_undelivered)
             self._review_due = now + REVIEW_EVERY_S
+        if now >= self._prune_due:
+            guarded(partial(retention.prune_in_background, self._name))
+            self._prune_due = now + PRUNE_EVERY_S
         guarded(first_contact.review)
         guarded(certificate_signing.sign_in_background)
         self._add(items, guarded(dispatch_queued_commands))
@@ -127,7 +145,8 @@ def guarded(task: Callable[[], Result]) -> Result | None:
     except Exception as error:  # one bad row or a bug in one task must not end the worker
         if isinstance(error, DatabaseError) and is_unavailable(error):
             raise
-        logger.exception("Housekeeping: %s.%s failed.", task.__module__, task.__qualname__)
+        function = task.func if isinstance(task, partial) else task
+        logger.exception("Housekeeping: %s.%s failed.", function.__module__, function.__qualname__)
         return None
 
 

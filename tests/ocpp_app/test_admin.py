@@ -61,9 +61,11 @@ from ocpp_app.models import (
     Membership,
     Message,
     MeterValue,
+    MeterValueMean,
     Organisation,
     PowerSample,
     ProfileAssignment,
+    Pruning,
     QuirkNote,
     RegistrationStatus,
     RequestState,
@@ -199,7 +201,7 @@ def make_transaction(charge_point: ChargePoint, **values: Any) -> Transaction:
         raw=f'[2,"1","X",{{"a":"{SCRIPT}"}}]',
         found_at=NOW,
     )
-    MeterValue.objects.create(
+    value = MeterValue.objects.create(
         connector=connector,
         transaction=transaction,
         timestamp=NOW,
@@ -211,6 +213,9 @@ def make_transaction(charge_point: ChargePoint, **values: Any) -> Transaction:
         soc_percent=55,
         current_a=16,
         voltage_v=230,
+    )
+    MeterValueMean.objects.create(
+        value=value, connector=value.connector, span_at=NOW, first_at=NOW, first_energy_wh=1.5, count=15, digests=b""
     )
     return transaction
 
@@ -411,6 +416,7 @@ def charge_point() -> ChargePoint:
         last_at=NOW,
     )
     Lease.objects.create(name="housekeeping", holder="worker-1", expires_at=NOW)
+    Pruning.objects.create(table="messages", finished_at=NOW, removed=12)
     PowerSample.objects.create(organisation=charge_point.organisation, at=NOW, power_w=11_040, charging=1)
     make_reservation(charge_point, command=command)
     make_configuration(charge_point)
@@ -939,6 +945,7 @@ def make_everything(number: int) -> None:
     ChargePointGroup.objects.create(name=f"G{number}")
     Gateway.objects.create(name=f"gateway-{number}-again")
     Lease.objects.create(name=f"L{number}")
+    Pruning.objects.create(table=f"P{number}")
     user = get_user_model().objects.create_user(f"user{number}")
     Membership.objects.create(user=user, organisation=charge_point.organisation)
     ApiToken.issue(organisation=charge_point.organisation, user=user, name=f"T{number}")
