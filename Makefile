@@ -113,6 +113,12 @@ endif
 screenshots: services ## pictures of every page of the console, in .services/screenshots and (the best three) docs/images
 	@$(PY) -m scripts.screenshots
 
+# What can be set: SOAK=900 (seconds), CHARGERS=200, SEED=…, FAULT=broker-killed (only that one, again and again).
+.PHONY: test-faults
+test-faults: setup-dev ## breaks every part under load, again and again, and compares what is left (about 25 minutes)
+	@CI=true $(PY) -m scripts.services up rabbitmq postgres >/dev/null
+	@$(TEST_ENV) $(PY) -m tests.faults $(PARTS)
+
 .PHONY: audit sbom
 audit: setup-dev ## known vulnerabilities of the locked packages
 	@$(PY) -m scripts.audit

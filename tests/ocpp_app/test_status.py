@@ -118,5 +118,13 @@ def test_signal_tells_of_the_newest_status(wire: Wire) -> None:
 
     status_changed.connect(note)
     wire.call(status(2, "Charging"))
-    wire.call(status(2, "Preparing"), at=time.time() - 60)
+    wire.call(status(2, "Preparing"), at=time.time() - 20)
     assert told == [("CP001", 2, "Charging")]
+
+
+def test_a_clock_that_was_set_back_does_not_hide_what_is_true_now(wire: Wire) -> None:
+    """The gateway's clock was an hour ahead: nothing is older than that for an hour."""
+    now = time.time()
+    wire.call(status(1, "Charging"), at=now + 3600)
+    wire.call(status(1, "Finishing"), at=now)
+    assert statuses() == {1: "Finishing"}

@@ -1,0 +1,37 @@
+"""What one charge point knows at the end, from the process in which it lived to the reconciliation."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.ledger import Entry
+from simulator.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a charge point: on the clock of ``time.monotonic``, and on which connection."""
+
+    at: float
+    connection: int
+    entry: Entry
+
+
+@dataclass
+class Truth:
+    """What one charge point knows."""
+
+    identity: str
+    events: list[Event]
+    transactions: list[Transaction]
+    statuses: dict[int, str]
+    undelivered: int
+
+
+def read_truth(path: Path) -> Iterator[Truth]:
+    """What a fleet has written."""
+    with path.open("rb") as file, suppress(EOFError):
+        while True:
+            yield pickle.load(file)
