@@ -96,7 +96,7 @@ lint-docker:
 	@$(PY) -m scripts.check_compose
 lint-shell:
 	@echo "── shell"
-	@.venv/bin/shellcheck .ci/run scripts/*.sh
+	@.venv/bin/shellcheck .ci/run scripts/*.sh deploy/systemd/*.sh
 
 .PHONY: format
 format: setup-dev ## repairs what ruff can repair by itself

@@ -40,7 +40,7 @@ EVERYTHING = {
         "service": {"type": "LoadBalancer", "port": 443, "externalTrafficPolicy": "Local", "annotations": {"a": "b"}},
     },
     "persistence": {"storageClass": "nfs"},
-    "metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
     "serviceAccount": {"annotations": {"a": "b"}},
 }
 NOTHING_MORE = {
@@ -106,7 +106,7 @@ def test_helm_has_nothing_against_it(tmp_path: Path, values: dict[str, Any]) -> 
 def test_kubernetes_takes_what_it_renders(tmp_path: Path, values: dict[str, Any]) -> None:
     documents = rendered(tmp_path, values)
     assert {"Deployment", "Service", "ConfigMap"} <= {document["kind"] for document in documents}
-    core = [document for document in documents if document["kind"] != "ServiceMonitor"]  # an operator's own kind
+    core = [document for document in documents if document["kind"] != "PodMonitor"]  # an operator's own kind
     assert [problem for document in core for problem in problems(document)] == []
 
 

@@ -26,7 +26,7 @@ def lines_of(unit: str, key: str) -> list[str]:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """The units as on a machine where the central system is in ``HOME``: this folder is there in its place."""
-    for path in FOLDER.iterdir():
+    for path in [*FOLDER.glob("*.service"), *FOLDER.glob("*.target")]:
         text = path.read_text().replace(HOME, str(ROOT))
         name = path.name.replace("@.", "@9001.")
         (tmp_path / name).write_text(text)

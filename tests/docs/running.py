@@ -13,11 +13,14 @@ import tokenize
 from fnmatch import fnmatchcase
 from types import CodeType, ModuleType
 
+import yaml
 from django.core.management import call_command, get_commands, load_command_class
 
 from tests.docs.pages import ROOT, Block
 
-PROGRAMS = frozenset({"cd", "cp", "curl", "docker", "git", "pip", "psql", "source"})
+PROGRAMS = frozenset(
+    {"cd", "cp", "curl", "docker", "git", "helm", "kubectl", "mkdir", "pip", "psql", "source", "systemctl"}
+)
 """What a shell is told that is none of ours."""
 EXECUTED = frozenset({"ocpp_command", "protocol_table", "settings_table", "export_tags", "report"})
 """Commands of ``manage.py`` that are carried out; of the others the arguments are read."""
@@ -102,8 +105,42 @@ def _check(command: str, block: Block) -> None:
         makefile = (ROOT / "Makefile").read_text()
         missing = [target for target in targets if not re.search(rf"^{re.escape(target)}\b.*:", makefile, re.M)]
         assert not missing, f"{block.place}: the Makefile has no {missing}"
+    elif words[0].startswith("deploy/"):
+        assert (ROOT / words[0]).exists(), f"{block.place}: there is no {words[0]}"
+        if program == "manage.sh":
+            _manage(words[1:], block)
     else:
+        if program in ("cp", "helm"):
+            missing = [word for word in words if word.startswith("deploy/") and not list(ROOT.glob(word))]
+            assert not missing, f"{block.place}: there is no {missing}"
+        if program == "docker":
+            _compose(words, block)
+        if program == "systemctl":
+            _units(words[1:], block)
         assert program in PROGRAMS, f"{block.place}: {program} is not known; is it there?"
+
+
+def _compose(words: list[str], block: Block) -> None:
+    """The services that a command of Compose names are there, and the stages of the Dockerfile."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    given = [word for word in words if word.endswith(tuple("0123456789")) and "=" in word]
+    named = {word.partition("=")[0] for word in given}
+    if words[1:3] == ["compose", "up"]:
+        named |= {word for word in words[3:] if not word.startswith("-") and "=" not in word}
+    missing = named - set(services)
+    assert not missing, f"{block.place}: docker-compose.yml has no {missing}"
+    if "--target" in words:
+        target = words[words.index("--target") + 1]
+        assert f" AS {target}\n" in (ROOT / "Dockerfile").read_text(), f"{block.place}: no stage {target}"
+
+
+def _units(words: list[str], block: Block) -> None:
+    """The units that systemctl is told are in deploy/systemd."""
+    for word in words[1:]:
+        if not word.startswith("-"):
+            stem, instance, _ = word.partition("@")
+            found = [ROOT / "deploy" / "systemd" / f"{stem}{instance}{suffix}" for suffix in ("", ".service")]
+            assert any(path.exists() for path in found), f"{block.place}: there is no unit {word}"
 
 
 def _manage(words: list[str], block: Block) -> None:

@@ -105,6 +105,11 @@ def test_block_that_cannot_run_is_compiled_all_the_same() -> None:
         "make no-such-target",
         "sudo something",
         "manage.py migrate --nonsense",
+        "systemctl restart ocpp-csms-nothing",
+        "docker compose up --scale gateways=3",
+        "docker build --target nothing .",
+        "cp deploy/nothing /etc",
+        "deploy/systemd/manage.sh no_such_command",
     ],
 )
 def test_what_a_shell_does_not_know_is_found(line: str) -> None:
