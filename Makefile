@@ -119,6 +119,10 @@ test-faults: setup-dev ## breaks every part under load, again and again, and com
 	@CI=true $(PY) -m scripts.services up rabbitmq postgres >/dev/null
 	@$(TEST_ENV) $(PY) -m tests.faults $(PARTS)
 
+.PHONY: messages
+messages: setup-dev ## the catalogues of texts anew from the code, for translators (needs GNU gettext)
+	@$(TEST_ENV) $(PY) -m scripts.texts
+
 .PHONY: audit sbom
 audit: setup-dev ## known vulnerabilities of the locked packages
 	@$(PY) -m scripts.audit

@@ -126,7 +126,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "console:login"
 #: Of the web pages, where a browser asks for no other.
-LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-us")
+LANGUAGE_CODE = env.choice("LANGUAGE_CODE", ("en-us", "en", "de"), default="en-us")
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # those in which everything is said: no page in two languages
 #: Of the web pages, where a person has chosen no other.
 TIME_ZONE = env.zone("TIME_ZONE", default="UTC")
 USE_I18N = True

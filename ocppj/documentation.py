@@ -21,6 +21,7 @@ from ocppj.messages import Structure
 from ocppj.scalars import BooleanShape, DateTimeShape, DecimalShape, EnumShape, IntegerShape, Shape, StringShape
 from ocppj.shapes import FieldShape, ListShape, StructShape, shape_of
 
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SECTION = re.compile(r"\(((?:OCPP 1\.6|security whitepaper) §[\d.]*\d)")
 _KINDS: tuple[tuple[type[Shape], str], ...] = (
     (BooleanShape, "boolean"),
@@ -73,6 +74,17 @@ def describe(structure: type[Structure]) -> tuple[FieldDocumentation, ...]:
     match = _SECTION.search(structure.__doc__ or "")
     section = match[1] if match else ""
     return tuple(_describe(field, texts.get(field.attribute, ""), section) for field in shape_of(structure).fields)
+
+
+def text_of(message: type[Structure]) -> str:
+    """What a message is for: its docstring on one line."""
+    return " ".join((message.__doc__ or "").split())
+
+
+def label_of(field: FieldDocumentation) -> str:
+    """The name of a field as words: ``stackLevel`` is "Stack level"."""
+    words = _HUMP.sub(" ", field.wire).lower()
+    return words[:1].upper() + words[1:]
 
 
 def describe_members(declared: type) -> dict[str, str]:

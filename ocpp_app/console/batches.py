@@ -25,6 +25,8 @@ from ocpp_app.console.typed_form import TypedForm
 from ocpp_app.console.visitor import ROLES, ConsoleRequest, find, require, show, signed_in
 from ocpp_app.errors import OCPPAppError
 from ocpp_app.models import ALIVE_STATES, ChargePoint, Command, CommandBatch, Scope
+from ocpp_app.translation import tell
+from ocppj.documentation import text_of
 from ocppj.errors import PayloadError
 
 MOST = 10_000
@@ -69,7 +71,7 @@ def send(request: ConsoleRequest, action: str) -> HttpResponseBase:
     context = {
         "form": form,
         "spec": spec,
-        "text": " ".join((spec.request.__doc__ or "").split()),
+        "text": text_of(spec.request),
         "kept": KEPT,
         "keep": given.get("keep", ""),
         "nonce": given.get("nonce") or uuid.uuid4(),
@@ -105,7 +107,7 @@ def _send(request: Any, form: TypedForm) -> CommandBatch | None:
     except PayloadError as error:
         form.refuse(error.field, error.description)
     except (OCPPAppError, ValidationError) as error:
-        form.error = str(error)
+        form.error = tell(error)
     return None
 
 
@@ -136,7 +138,7 @@ def cancel(request: ConsoleRequest, pk: Any) -> HttpResponseBase:
     """Take back what has not been written to a socket."""
     row = find(request, CommandBatch.objects.all(), pk=pk)
     require(request, Scope.OPERATE, row, "ocpp_app.change_command")
-    cancel_batch(row, reason=_("cancelled by %s") % request.user.get_username())
+    cancel_batch(row, reason=f"cancelled by {request.user.get_username()}")
     return redirect("console:batch", pk)
 
 

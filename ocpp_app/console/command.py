@@ -29,7 +29,7 @@ def cancel(request: ConsoleRequest, pk: Any) -> HttpResponseBase:
     """Take it back while it has not been written to the charge point's socket."""
     row = find(request, _rows(), pk=pk)
     require(request, Scope.OPERATE, row)
-    cancel_command(row, reason=_("cancelled by %s") % request.user.get_username())
+    cancel_command(row, reason=f"cancelled by {request.user.get_username()}")
     return redirect("console:command", pk)
 
 

@@ -32,6 +32,7 @@ from ocpp_app.models import (
     Scope,
     Transaction,
 )
+from ocppj.documentation import text_of
 from ocppj.errors import PayloadError
 
 OFFERED = 100
@@ -85,7 +86,7 @@ def send(request: ConsoleRequest, pk: int, action: str) -> HttpResponseBase:
     context = {
         "form": form,
         "spec": spec,
-        "text": " ".join((spec.request.__doc__ or "").split()),
+        "text": text_of(spec.request),
         "kept": KEPT,
         "keep": given.get("keep", "" if charge_point.is_connected else "86400"),
         "nonce": given.get("nonce") or uuid.uuid4(),

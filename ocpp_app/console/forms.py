@@ -8,7 +8,9 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import QuerySet
+from django.forms.utils import pretty_name
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ocpp_app.access import Access, visible
@@ -54,8 +56,12 @@ class OwnedForm(forms.ModelForm):
             field.queryset = mine
             field.empty_label = None
             field.initial = next((one for one in self.organisations if one.is_default), None)
-        for field in self.fields.values():
+        for name, field in self.fields.items():
             if isinstance(field, forms.ModelChoiceField):
+                if field.label == pretty_name(name):  # it has no words of its own: those of its rows
+                    many = isinstance(field, forms.ModelMultipleChoiceField)
+                    meta: Any = field.queryset.model._meta  # type: ignore[union-attr]
+                    field.label = capfirst(meta.verbose_name_plural if many else meta.verbose_name)
                 field.queryset = self._confined(field.queryset)  # type: ignore[arg-type]
 
     def _confined(self, rows: QuerySet) -> QuerySet:

@@ -1,8 +1,11 @@
 """Signing in and out."""
 
 from django.contrib.auth import views
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 
 from ocpp_app.console import state as system
 from ocpp_app.console.visitor import ConsoleRequest, show, signed_in
@@ -18,6 +21,12 @@ class Login(views.LoginView):
 
 class Logout(views.LogoutView):
     next_page = reverse_lazy("console:login")  # type: ignore[assignment]
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponseBase:
+    """The language of this browser from now on, in spite of what it asks for."""
+    return set_language(request)
 
 
 @signed_in

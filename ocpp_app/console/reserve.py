@@ -17,6 +17,7 @@ from ocpp_app.console.words import explain
 from ocpp_app.errors import OCPPAppError
 from ocpp_app.models import ChargePoint, Scope
 from ocpp_app.reservations import reserve as ask_for
+from ocpp_app.translation import tell
 from ocppj.errors import PayloadError
 
 
@@ -61,7 +62,7 @@ def reserve(request: ConsoleRequest, pk: int) -> HttpResponseBase:
                 source="console",
             )
         except (OCPPAppError, PayloadError, ValueError) as error:
-            form.add_error(None, str(error) if isinstance(error, ValueError) else explain(error, charge_point))
+            form.add_error(None, tell(error) if isinstance(error, ValueError) else explain(error, charge_point))
         else:
             messages.success(request, _("The charge point is asked for reservation %d.") % row.pk)
             return redirect("console:charge-point", pk)

@@ -24,6 +24,7 @@ from ocpp_app.console.message_log import Entry
 from ocpp_app.console.visitor import ConsoleRequest, find, may, require, show, signed_in
 from ocpp_app.errors import TransactionError
 from ocpp_app.models import Anomaly, Message, MeterValue, Scope, Transaction, key_of
+from ocpp_app.translation import tell
 
 PAGE = 50
 POINTS = 400
@@ -228,7 +229,7 @@ def close(request: ConsoleRequest, pk: int) -> HttpResponseBase:
         try:
             back_office.close_transaction(row, form.cleaned_data["reason"], request.user)
         except TransactionError as error:
-            messages.error(request, str(error))
+            messages.error(request, tell(error))
         else:
             audit.record("transaction closed", actor=request.user, subject=str(pk), charge_point=row.charge_point)
             messages.success(request, _("Transaction %d is closed.") % pk)
@@ -272,7 +273,7 @@ def resolve(request: ConsoleRequest, pk: int) -> HttpResponseBase:
         {
             "form": form,
             "heading": row.get_kind_display(),
-            "text": row.detail,
+            "text": tell(row.detail),
             "submit": _("Resolve"),
             "back_url": back,
             "section": "transactions",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from ocpp_app.console.forms import to_utc
 from ocppj.assignments import message_from, words_of
-from ocppj.documentation import FieldDocumentation, describe
+from ocppj.documentation import FieldDocumentation, describe, label_of
 from ocppj.errors import PayloadError
 from ocppj.messages import Request, Structure
 
@@ -46,8 +46,7 @@ class Input:
 
     @property
     def label(self) -> str:
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", self.documentation.wire).lower()
-        return words[:1].upper() + words[1:]
+        return label_of(self.documentation)
 
     @property
     def kind(self) -> str:

@@ -37,6 +37,7 @@ urlpatterns = [
     path("overview/power/", overview.power, name="power"),
     path("login/", login.Login.as_view(), name="login"),
     path("logout/", login.Logout.as_view(), name="logout"),
+    path("language/", login.language, name="language"),
     path("state/", login.state, name="state"),
     path("charge-points/", charge_points.charge_points, name="charge-points"),
     path("charge-points/add/", charge_points.add, name="charge-point-add"),

@@ -11,6 +11,7 @@ from ocpp_app.errors import (
     UpgradeUnderWay,
 )
 from ocpp_app.models import ChargePoint
+from ocpp_app.translation import tell
 from ocppj.errors import PayloadError
 
 
@@ -35,7 +36,7 @@ def explain(error: Exception, charge_point: ChargePoint) -> str:
         case IdempotencyKeyReused():
             return _("This form was sent already. Open it anew.")
         case PayloadError():
-            return error.description
+            return tell(error.description)
         case OCPPAppError():
-            return str(error)
+            return tell(error)
     raise error

@@ -13,11 +13,13 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from ocpp_app.access import Access, organisation_id_of
 from ocpp_app.admin.display import IDLE, TONES, showable
-from ocpp_app.models import CommandState, Scope, Session
+from ocpp_app.models import CommandState, ReservationState, Scope, Session
+from ocpp_app.pricing import LineKind
+from ocpp_app.translation import tell
 
 register = template.Library()
 
@@ -39,6 +41,29 @@ TONES_HERE = {
     "Used": "good",
     "Requested": "warning",
     "Cancelled": "idle",
+}
+
+STATES: dict[str, Any] = {
+    CommandState.QUEUED: gettext_lazy("queued"),
+    CommandState.DISPATCHED: gettext_lazy("dispatched"),
+    CommandState.SENT: gettext_lazy("sent"),
+    CommandState.ANSWERED: gettext_lazy("answered"),
+    CommandState.ERROR: gettext_lazy("error"),
+    CommandState.TIMED_OUT: gettext_lazy("timed out"),
+    CommandState.LOST: gettext_lazy("lost"),
+    CommandState.EXPIRED: gettext_lazy("expired"),
+    CommandState.CANCELLED: gettext_lazy("cancelled"),
+    ReservationState.REQUESTED: gettext_lazy("Requested"),
+    ReservationState.USED: gettext_lazy("Used"),
+    ReservationState.CANCELLED: gettext_lazy("Cancelled"),
+    ReservationState.EXPIRED: gettext_lazy("Expired"),
+}
+"""The state of a command or of a reservation in a word; the model's own words explain it."""
+LINE_KINDS: dict[str, Any] = {
+    LineKind.ENERGY: gettext_lazy("energy"),
+    LineKind.TIME: gettext_lazy("time"),
+    LineKind.START: gettext_lazy("start"),
+    LineKind.IDLE: gettext_lazy("idle"),
 }
 
 
@@ -153,7 +178,7 @@ def badge(word: Any, tone: str = "", text: Any = "") -> SafeString | str:
     """A status word in its colour; the colour only helps to find it."""
     if not word:
         return NOTHING
-    shown = showable(str(text or word))
+    shown = showable(tell(text or STATES.get(word, word)))
     colour = tone or TONES_HERE.get(str(word), IDLE)
     return format_html('<span class="badge {}">{}</span>', f"{colour} long" if len(shown) > LONG else colour, shown)
 
@@ -167,6 +192,12 @@ def pretty(value: Any) -> str:
         except (ValueError, RecursionError):
             return showable(value)
     return showable(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@register.filter
+def told(value: Any) -> str:
+    """What the system, or the specification, says with it, in the viewer's language; else as ``safe_text``."""
+    return showable(tell(value))
 
 
 @register.filter
@@ -204,7 +235,7 @@ def query(context: Any, **changes: Any) -> str:
 @register.filter
 def numbered(connector: Any) -> str:
     """A connector's number and status."""
-    return f"{connector.number} {connector.status or _('unknown')}"
+    return f"{connector.number} {tell(connector.status) or _('unknown')}"
 
 
 @register.filter
@@ -218,6 +249,12 @@ def with_power(connector: Any) -> str:
 def plain_value(value: Any) -> str:
     """A value of an answer: text as it is, what is nested as JSON."""
     return pretty(value) if isinstance(value, dict | list) else showable(str(value))
+
+
+@register.filter
+def line_kind(kind: str) -> Any:
+    """What a line of a bill is for."""
+    return LINE_KINDS.get(kind, kind)
 
 
 @register.filter
@@ -235,7 +272,7 @@ def session_length(session: Session) -> timedelta:
 @register.filter
 def counted(word: str, count: int) -> str:
     """How often a word was said."""
-    return f"{count} × {word}"
+    return f"{count} × {tell(STATES.get(word, word))}"
 
 
 @register.filter

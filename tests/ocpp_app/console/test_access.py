@@ -10,8 +10,8 @@ from ocpp_app.models import ChargePoint, Command, Role, Transaction
 from tests.ocpp_app.console.world import FREE, QUERIES, Tenant, addresses, body_of, person
 
 POSTED = {
-    "logout", "approve", "reject", "password", "rotate", "command-cancel", "reservation-cancel", "configuration-change",
-    "local-list", "batch-cancel", "webhook-secret", "webhook-again",
+    "logout", "language", "approve", "reject", "password", "rotate", "command-cancel", "reservation-cancel",
+    "configuration-change", "local-list", "batch-cancel", "webhook-secret", "webhook-again",
 }  # fmt: skip
 """Buttons: they answer a POST only."""
 OPERATES = {"quick", "send", "reserve", "transaction-close", "anomaly", "batch-choose", "batch-send"}
@@ -26,7 +26,7 @@ FILES = {"messages-download", "transactions-download", "tags-export", "file"}
 """What is no page."""
 FOUNDS = {"organisation-add"}
 """For superusers."""
-GENERAL = {"overview", "energy", "power", "login", "logout", "state"}
+GENERAL = {"overview", "energy", "power", "login", "logout", "language", "state"}
 """Addresses that name no row."""
 
 
@@ -62,8 +62,10 @@ def test_a_viewer_sees_every_page_and_none_that_changes_something(viewer: Client
         expected = 403 if name in OPERATES | ADMINISTERS | FOUNDS else 302 if name == "login" else 200
         assert viewer.get(address).status_code == expected, name
     assert [
-        viewer.post(address).status_code for name, address in addresses(ours).items() if name in POSTED - {"logout"}
-    ] == [403] * (len(POSTED) - 1)
+        viewer.post(address).status_code
+        for name, address in addresses(ours).items()
+        if name in POSTED - {"logout", "language"}
+    ] == [403] * (len(POSTED) - 2)
     assert Command.objects.filter(source="console").count() == 0
 
 

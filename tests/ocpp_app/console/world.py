@@ -241,7 +241,7 @@ def addresses(tenant: Tenant) -> dict[str, str]:
 
 
 QUERIES = {"quick": "?connector=1"}
-FREE = {"login"}
+FREE = {"login", "language"}
 """What one sees without having signed in."""
 
 
