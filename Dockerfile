@@ -48,5 +48,7 @@ USER csms
 VOLUME /data
 EXPOSE 8000 9000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["python", "docker/healthcheck.py", "http://127.0.0.1:8000/healthz"]
+# A whole body is kept in a file before the application may refuse it, so no more than OCPP_UPLOAD_MAX_BYTES by default and
+# 64 KiB for the form around it.
 # What proxies say is believed or not by the application itself: BEHIND_PROXY, OCPP_TRUSTED_PROXIES.
-CMD ["waitress-serve", "--listen=*:8000", "--channel-timeout=30", "--no-clear-untrusted-proxy-headers", "backend.wsgi:application"]
+CMD ["waitress-serve", "--listen=*:8000", "--channel-timeout=30", "--max-request-body-size=104923136", "--no-clear-untrusted-proxy-headers", "backend.wsgi:application"]

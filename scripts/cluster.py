@@ -19,6 +19,8 @@ from .run import prepare_database, settings, shown_path
 from .services import postgres, rabbitmq
 from .services.errors import ServiceMissing
 
+UPLOAD_BYTES, FORM_BYTES = 100 * 1024 * 1024, 1 << 16
+"""The default of OCPP_UPLOAD_MAX_BYTES, and what a form adds: a body is kept in a file before anybody may refuse it."""
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 60
 GATEWAYS = 2
@@ -98,6 +100,7 @@ def cluster_programs(host: str, http_port: int, gateway_ports: list[int]) -> lis
     python, count, speed = sys.executable, int(os.environ["COUNT"]), os.environ["SPEED"]
     worker = [python, "manage.py", "consume_rpc_queue", "--processes", str(WORKER_PROCESSES)]
     serve = [str(Path(python).with_name("waitress-serve")), "--no-clear-untrusted-proxy-headers"]
+    serve.append(f"--max-request-body-size={int(os.environ.get('OCPP_UPLOAD_MAX_BYTES', UPLOAD_BYTES)) + FORM_BYTES}")
     web = [*serve, f"--listen={host}:{http_port}", "backend.wsgi:application"]
     events = [python, "manage.py", "deliver_events"]
     programs = [
