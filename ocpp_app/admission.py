@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from ocpp_app import conf, credentials
-from ocpp_app.models import ChargePoint, RegistrationStatus, SecurityEventKind, SecurityProfile
+from ocpp_app.models import ChargePoint, Organisation, RegistrationStatus, SecurityEventKind, SecurityProfile
 from ocppj import envelope
 
 CURRENT, NEXT = "current", "next"
@@ -80,9 +80,20 @@ def is_certified(charge_point: ChargePoint, certificate: envelope.ClientCertific
 
     The serial number must stand in the common name as a word of its own: SN12 is not in SN123.
     """
-    if not set(certificate.organisations) & set(conf.trusted_operators()):
+    if not any(is_named(charge_point, name) for name in certificate.common_names):
         return False
-    return any(is_named(charge_point, name) for name in certificate.common_names)
+    return bool(set(certificate.organisations) & set(operators_of(charge_point)))
+
+
+def operators_of(charge_point: ChargePoint) -> tuple[str, ...]:
+    """The names (O) that certificates of this charge point may have: its organisation's, or those of the setting."""
+    own = Organisation.objects.filter(charge_points=charge_point).values_list("operator_names", flat=True).first()
+    return tuple(names_in(own or "")) or conf.trusted_operators()
+
+
+def names_in(lines: str) -> list[str]:
+    """One name a line: a name may have a comma."""
+    return [name for line in lines.splitlines() if (name := line.strip())]
 
 
 def is_named(charge_point: ChargePoint, common_name: str) -> bool:

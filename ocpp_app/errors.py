@@ -17,6 +17,7 @@ OCPPAppError
 ├── ProfileNotSendable      a charging profile does not fit what it is sent to
 ├── UpgradeUnderWay         a charge point is being given a new key or profile already
 ├── UpgradeNotNeeded        a charge point has this security profile already
+├── SerialNumberTaken       a certificate with this serial number would be another charge point's, too
 ├── TransferNotPossible     a file cannot reach the charge point, or not from it
 ├── FirmwareNotFitting      this firmware cannot be given to this charge point so
 ├── CampaignEnded           a campaign cannot be changed so any more
@@ -122,6 +123,10 @@ class UpgradeUnderWay(OCPPAppError):
 
 class UpgradeNotNeeded(OCPPAppError):
     """The charge point connects with this security profile already."""
+
+
+class SerialNumberTaken(OCPPAppError):
+    """One certificate would let in two charge points; the text says what to write down instead."""
 
 
 class TransferNotPossible(OCPPAppError):

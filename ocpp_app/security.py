@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from ocpp_app import admission, audit, signals, upgrades
+from ocpp_app import admission, audit, serial_numbers, signals, upgrades
 from ocpp_app.commands import issue_command, load
 from ocpp_app.credentials import hash_key, new_key
 from ocpp_app.errors import UpgradeNotNeeded
@@ -39,7 +39,8 @@ def upgrade_security_profile(
     come back with it, and is required from then on. If it refuses, or does not come back within 15 minutes, it stays
     where it was. ``approves``: it is accepted at the end.
 
-    Raises as ``rotate_authorization_key``, and ``UpgradeNotNeeded`` where it has that profile already.
+    Raises as ``rotate_authorization_key``, ``UpgradeNotNeeded`` where it has that profile already, and for profile 3
+    ``SerialNumberTaken`` where the serial number that it reports is another's.
     """
     found = load(charge_point)
     with transaction.atomic():
@@ -48,7 +49,9 @@ def upgrade_security_profile(
             raise UpgradeNotNeeded(f"{found.identity} connects with security profile {now_at} already.")
         if target >= SecurityProfile.MUTUAL_TLS and not found.registered_serial_number:
             # What it says of itself from now on must not change whose certificate it is.
-            found.registered_serial_number = found.serial_number or found.charge_box_serial_number
+            found.registered_serial_number = serial_numbers.reported(found)
+            if found.registered_serial_number:
+                serial_numbers.check_free(found.registered_serial_number, found)
             found.save(update_fields=["registered_serial_number"])
         if found.authorization_key:
             row, message = upgrades.begin_profile(found, target=target, step=now_at + 1, requested_by=requested_by)

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from ocpp_app import admission, certificates, conf
 from ocpp_app.errors import SigningRequestRefused
-from ocpp_app.models import ChargePoint
+from ocpp_app.models import ChargePoint, RegistrationStatus
 
 MIN_RSA_BITS = 2048
 """A00.FR.502."""
@@ -71,14 +71,13 @@ def _key_problems(request: x509.CertificateSigningRequest) -> list[str]:
 def _subject_problems(request: x509.CertificateSigningRequest, charge_point: ChargePoint) -> list[str]:
     wrong = []
     organisations = certificates.organisations(request.subject)
-    trusted = conf.trusted_operators()
+    trusted = admission.operators_of(charge_point)
     if not organisations:
         wrong.append("Its subject has no organisation (O): set the charge point's CpoName (A02.FR.13).")
     elif trusted and not set(organisations) & set(trusted):
         allowed = ", ".join(trusted)
-        wrong.append(
-            f"Its organisation (O) is {', '.join(organisations)}, not one of OCPP_TRUSTED_OPERATORS: {allowed}."
-        )
+        source = "OCPP_TRUSTED_OPERATORS" if trusted == conf.trusted_operators() else "its operator's names"
+        wrong.append(f"Its organisation (O) is {', '.join(organisations)}, not one of {source}: {allowed}.")
     names = certificates.common_names(request.subject)
     if not names:
         return [*wrong, "Its subject has no common name (CN): it must be the serial number (A00.FR.511)."]
@@ -102,7 +101,8 @@ def _subject_problems(request: x509.CertificateSigningRequest, charge_point: Cha
 def _opens_another(name: str, charge_point: ChargePoint) -> bool:
     """Whether a certificate with this common name would let its holder in as another charge point, of anybody."""
     candidates = ChargePoint.objects.exclude(pk=charge_point.pk).filter(
-        Q(identity=name) | ~Q(registered_serial_number="")
+        # Whoever waits for approval has chosen his identity himself.
+        (Q(identity=name) & ~Q(registration_status=RegistrationStatus.PENDING)) | ~Q(registered_serial_number="")
     )
     fields = candidates.only("identity", "registered_serial_number")
     return any(admission.is_named(other, name) for other in fields.iterator())

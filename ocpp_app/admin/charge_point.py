@@ -14,7 +14,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ocpp_app import conf, security
+from ocpp_app import conf, security, serial_numbers
 from ocpp_app.admin.base import Admin, ReadOnlyFormSet, ReadOnlyInline
 from ocpp_app.admin.configuration import ConfigurationActionsMixin, summary_of
 from ocpp_app.admin.display import (
@@ -128,6 +128,9 @@ class ChargePointForm(SameOrganisationForm):
     class Meta:
         model = ChargePoint
         fields = "__all__"
+
+    def clean_registered_serial_number(self) -> str:
+        return serial_numbers.cleaned(self.cleaned_data["registered_serial_number"], self.instance)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -40,7 +40,7 @@ class OrganisationAdmin(Admin):
     list_display = ("name", "slug", "is_default", "sites", "charge_points", "id_tags")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    fields = ("name", "slug", "is_default", "created_at")
+    fields = ("name", "slug", "operator_names", "is_default", "created_at")
     readonly_fields = ("is_default", "created_at")
     actions = ("make_default",)
 

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ocpp_app import security
+from ocpp_app import security, serial_numbers
 from ocpp_app.access import visible
 from ocpp_app.api.authentication import user_of
 from ocpp_app.api.configuration_actions import ConfigurationActions
@@ -143,6 +143,9 @@ class ChargePointSerializer(OwnedSerializer):
         if self.instance is not None and identity != self.instance.identity:
             raise serializers.ValidationError("The identity is where it connects to: it never changes.")
         return identity
+
+    def validate_registered_serial_number(self, serial: str) -> str:
+        return serial_numbers.cleaned(serial, self.instance)
 
     def create(self, validated_data: dict[str, Any]) -> ChargePoint:
         return super().create(_hashed(validated_data))  # type: ignore[no-any-return]

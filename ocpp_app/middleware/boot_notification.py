@@ -1,6 +1,6 @@
 """BootNotification.req (OCPP 1.6 §4.2, §6.3)."""
 
-from ocpp_app import conf, inquiries, signals
+from ocpp_app import conf, inquiries, serial_numbers, signals
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import ChargePoint
 from ocppj.v16 import BootNotificationRequest, BootNotificationResponse, RegistrationStatus
@@ -19,6 +19,8 @@ class BootNotificationMiddleware(OCPPMiddleware):
             request.batch.change(charge_point, last_boot_at=request.received_at, **_described_by(message))
         request.batch.send(signals.charge_point_booted, ChargePoint, charge_point=charge_point, message=message)
         request.batch.at_end(inquiries.note_boots, (charge_point, charge_point.registration_status))
+        if request.is_current and charge_point.is_accepted and not charge_point.registered_serial_number:
+            request.batch.at_end(serial_numbers.register_reported, charge_point)
         interval_s = RETRY_INTERVAL_S
         if charge_point.is_accepted:
             own = charge_point.heartbeat_interval_s

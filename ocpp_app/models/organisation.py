@@ -1,6 +1,9 @@
 """The tenant to whom everything else belongs."""
 
-from django.db import models
+import contextlib
+
+from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -14,6 +17,16 @@ class Organisation(models.Model):
         _("default"),
         default=False,
         help_text=_("Charge points that nobody has registered are put here. Exactly one is the default."),
+    )
+    operator_names = models.TextField(
+        _("operator's names in certificates"),
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "One a line: the organisation (O) in its charge points' certificates is one of them (A00.FR.404). "
+            "Empty: as OCPP_TRUSTED_OPERATORS says."
+        ),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -33,13 +46,25 @@ class Organisation(models.Model):
     @classmethod
     def default(cls) -> "Organisation":
         """The default organisation; made again should somebody have deleted it."""
-        organisation, _created = cls.objects.get_or_create(
-            is_default=True, defaults={"name": "Default", "slug": "default"}
-        )
-        return organisation
+        return cls.objects.get(pk=default_organisation_id())
 
 
 def default_organisation_id() -> int:
-    """The default of every ``organisation`` field; reads the key alone, since migrations call it on older schemas."""
-    key = Organisation.objects.filter(is_default=True).values_list("pk", flat=True).first()
-    return Organisation.default().pk if key is None else key
+    """The default of every ``organisation`` field; touches the first columns alone, since migrations call it on older
+    schemas."""
+    keys = Organisation.objects.filter(is_default=True).values_list("pk", flat=True)
+    key = keys.first()
+    if key is None:
+        _insert_default()
+        key = keys.get()
+    return key
+
+
+def _insert_default() -> None:
+    table = connection.ops.quote_name(Organisation._meta.db_table)
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    with contextlib.suppress(IntegrityError), transaction.atomic(), connection.cursor() as cursor:  # or somebody else
+        cursor.execute(
+            f"INSERT INTO {table} (name, slug, is_default, created_at) VALUES (%s, %s, %s, %s)",
+            ["Default", "default", True, now],
+        )
