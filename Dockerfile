@@ -42,8 +42,9 @@ COPY ocppj ./ocppj
 COPY ocpp_app ./ocpp_app
 COPY wsgate ./wsgate
 COPY simulator ./simulator
+COPY runcsms ./runcsms
 COPY backend ./backend
-RUN python -m compileall -q ocppj ocpp_app wsgate simulator backend
+RUN python -m compileall -q ocppj ocpp_app wsgate simulator runcsms backend
 USER csms
 VOLUME /data
 EXPOSE 8000 9000

@@ -66,7 +66,7 @@ test-postgres: services ## the tests that use Django's database, on PostgreSQL
 	$(TEST_ENV) DATABASE_URL="$$url" $(PYTEST) -m database $(PYTEST_ARGS)
 
 # Each check says its name and, when it has something to say, what to do.
-CODE := $(wildcard ocppj wsgate simulator ocpp_app backend bench docker scripts tests manage.py)
+CODE := $(wildcard ocppj wsgate simulator ocpp_app runcsms backend bench docker scripts tests manage.py)
 LINT := lint-ruff lint-types lint-imports lint-migrations lint-docs lint-docker lint-shell
 .PHONY: lint $(LINT)
 lint: $(LINT) ## formatting, types, the walls between the folders, migrations, docs, Docker files, scripts

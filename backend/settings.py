@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "ocpp_app",
     "ocpp_app.console",
     "simulator.web",
+    "runcsms",
     "backend",
 ]
 

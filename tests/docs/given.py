@@ -1,6 +1,11 @@
 """What a page's blocks take for granted, being short: by page, run before its first block."""
 
 GIVEN = {
+    "docs/python-project.md": """
+from pathlib import Path
+BASE_DIR = Path("project")
+INSTALLED_APPS, MIDDLEWARE, DATABASES, urlpatterns = [], [], {"default": {}}, []
+""",
     "README.md": """
 from msgspec.structs import replace
 from ocpp_app.middleware import *

@@ -22,7 +22,7 @@ PROGRAMS = frozenset(
     {"cd", "cp", "curl", "docker", "git", "helm", "kubectl", "mkdir", "pip", "psql", "source", "systemctl"}
 )
 """What a shell is told that is none of ours."""
-EXECUTED = frozenset({"ocpp_command", "protocol_table", "settings_table", "export_tags", "report"})
+EXECUTED = frozenset({"ocpp_command", "protocol_table", "settings_table", "python_api", "export_tags", "report"})
 """Commands of ``manage.py`` that are carried out; of the others the arguments are read."""
 
 

@@ -15,9 +15,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
+from django.urls import NoReverseMatch, reverse
 
 from ocpp_app import commands, conf, leases
 from ocpp_app.events.delivery import Courier
+from ocpp_app.logs import ReadableFormatter
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.housekeeping import close_all_sessions
 from ocpp_app.rpc.worker import Worker
@@ -53,16 +55,25 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if settings.OCPP_RELAY != "memory":
+        if conf.relay() != "memory":
             raise CommandError(
                 "runcsms needs no broker, but AMQP_URL or OCPP_RELAY is set. Unset them, or run the parts one by one: "
                 "`python -m wsgate`, `manage.py consume_rpc_queue` and a WSGI server."
             )
+        if not logging.getLogger().handlers:  # a project without LOGGING: what happens is told all the same
+            handler = logging.StreamHandler()
+            handler.setFormatter(ReadableFormatter())
+            logging.basicConfig(level=logging.INFO, handlers=[handler])
         config = _gateway_config(_address("--ws", options["ws"]))
         http = _address("--http", options["http"])[0]
-        if not settings.OCPP_TRANSFER_URL and http.host not in ANYWHERE:
-            settings.OCPP_TRANSFER_URL = f"http://{_shown(http)}/transfer/"  # simulated charge points reach it
-        if "OCPP_WEBSOCKET_URL" not in os.environ:
+        if (
+            not conf.transfer_url()
+            and http.host not in ANYWHERE
+            and (path := _path_of("ocpp-transfer:upload", "x" * 20))
+        ):
+            # simulated charge points reach it
+            settings.OCPP_TRANSFER_URL = f"http://{_shown(http)}{path.partition('upload/')[0]}"
+        if conf.read("OCPP_WEBSOCKET_URL") == conf.DEFAULTS["OCPP_WEBSOCKET_URL"]:
             settings.OCPP_WEBSOCKET_URL = f"ws://{{host}}:{config.listen[0].port}/ocpp"
         call_command("migrate", interactive=False, verbosity=0)
         close_all_sessions()  # left open by a run that was killed; there is no other gateway
@@ -143,7 +154,9 @@ class CentralSystem:
         await self._gateway.start()
         for address in self._gateway.addresses:
             logger.info("Charge points connect to %s://%s/ocpp/<identity>", self._scheme, _shown(address))
-        logger.info("The console is at http://%s/, the admin at http://%s/admin/", *(_shown(self._http),) * 2)
+        for what, name in (("console", "console:overview"), ("admin", "admin:index")):
+            if path := _path_of(name):
+                logger.info("The %s is at http://%s%s", what, _shown(self._http), path)
         if self._ending.is_set():
             stopping.set()
         await stopping.wait()
@@ -155,6 +168,14 @@ def _address(option: str, text: str) -> tuple[Address, ...]:
         return parse_listen(text)
     except ValueError as error:
         raise CommandError(f"{option}: {error}.") from None
+
+
+def _path_of(name: str, *arguments: str) -> str:
+    """Where the project serves this page; empty where it does not."""
+    try:
+        return reverse(name, args=arguments)
+    except NoReverseMatch:
+        return ""
 
 
 def _shown(address: Address) -> str:
