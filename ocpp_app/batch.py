@@ -89,6 +89,8 @@ class Batch:
         self._free_transaction_ids: list[int] = []
         self.security_upgrades: dict[int, SecurityUpgrade | None] = {}
         """By charge point; see ``upgrades.under_way``."""
+        self.to_close: dict[uuid.UUID, str] = {}
+        """Sessions that are closed after COMMIT, and why; see ``close_session``."""
 
     # -- loading ---------------------------------------------------------------------------------------------
 
@@ -355,6 +357,11 @@ class Batch:
         changes is written with them.
         """
         self._at_end[function].append(item)
+
+    def close_session(self, charge_point: ChargePoint, reason: str) -> None:
+        """Have its websocket closed after COMMIT, so that it connects anew."""
+        if charge_point.session_id is not None:
+            self.to_close[charge_point.session_id] = reason
 
     def flush(self) -> None:
         """Write all that was added and changed."""

@@ -86,6 +86,8 @@ DEFAULT_CHAINS: Mapping[Key, Sequence[MiddlewareClass]] = {
     (Action.ChangeAvailability, MessageType.call_error): (ChangeAvailabilityMiddleware,),
     (Action.ChangeConfiguration, MessageType.call_result): (SecurityUpgradeMiddleware, ConfigurationMiddleware),
     (Action.ChangeConfiguration, MessageType.call_error): (SecurityUpgradeMiddleware, ConfigurationMiddleware),
+    (Action.Reset, MessageType.call_result): (SecurityUpgradeMiddleware,),
+    (Action.Reset, MessageType.call_error): (SecurityUpgradeMiddleware,),
     (Action.GetConfiguration, MessageType.call_result): (ConfigurationMiddleware,),
     (Action.GetConfiguration, MessageType.call_error): (ConfigurationMiddleware,),
     (Action.TriggerMessage, MessageType.call_result): (RemoteTriggerMiddleware,),

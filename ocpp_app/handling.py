@@ -21,6 +21,8 @@ from ocppj.tolerance import Note
 
 SEEN_AT_LEAST_EVERY = timedelta(seconds=30)
 """``last_seen_at`` is written when it is older: a write for every frame would tell nobody more."""
+CONNECT_AGAIN = 1012
+"""Service Restart (IANA registry of close codes): whoever is closed with it connects again."""
 
 
 class Handling:
@@ -41,7 +43,14 @@ class Handling:
         for queue, item in self.sessions.to_close:
             self.items[queue].append(item)
         self._dispatch_commands()
+        if self.batch.to_close:
+            self._close_sessions()
         return self.items
+
+    def _close_sessions(self) -> None:
+        for session_id, queue in outbound.queues_of(self.batch.to_close).items():
+            item = envelope.CloseSession(session_id, CONNECT_AGAIN, self.batch.to_close[session_id])
+            self.items[queue].append(item)
 
     def _load(self) -> None:
         identities = {work.identity for work in self.works if work.identity is not None}

@@ -2,7 +2,8 @@
 
 ``rotate_authorization_key`` (whitepaper A01) and ``upgrade_security_profile`` (A05) begin it outside of a worker; the
 charge point's answers (``SecurityUpgradeMiddleware``), its next connection (``came_back``) and the time (``review``) go
-on with it:
+on with it. One that has a new key and does not connect with it by itself is made to: its websocket is closed, or it is
+restarted where it says that it must (not while somebody charges):
 
     key_sent ──Accepted──▶ profile_sent ──Accepted──▶ waiting ──connects with it──▶ next profile … done
         └──Rejected──▶ failed                 └──Rejected──▶ failed     └──not in time──▶ fell_back
@@ -34,17 +35,20 @@ from ocpp_app.models import (
     SecurityEventKind,
     SecurityProfile,
     SecurityUpgrade,
+    Transaction,
     UpgradeState,
 )
 from ocpp_app.secrecy import AUTHORIZATION_KEY, carries_key
 from ocpp_app.security_events import Seen
-from ocppj.v16 import Action, ChangeConfigurationRequest, ConfigurationStatus
+from ocppj.v16 import Action, ChangeConfigurationRequest, ConfigurationStatus, ResetRequest, ResetType
 
 SECURITY_PROFILE = "SecurityProfile"
 SOURCE = "security upgrade"
 """The ``source`` of an upgrade's commands; the row's key follows it."""
 COMES_BACK_WITHIN = timedelta(minutes=15)
 """How long a charge point may take to reboot, to find its way back, and to give up a profile that does not work."""
+KEY_NEEDS_RESTART = "It has to restart before it uses the new key."
+CONNECT_AGAIN = "connect again, with what you were given"
 TAKEN = frozenset({ConfigurationStatus.Accepted, ConfigurationStatus.RebootRequired})
 NEVER_LEFT = frozenset({CommandState.EXPIRED, CommandState.CANCELLED})
 UNANSWERED = frozenset({CommandState.LOST, CommandState.TIMED_OUT})
@@ -139,7 +143,9 @@ def answered(
         if not taken:  # A01.FR.04
             batch.change(charge_point, next_authorization_key="")
             return _end(batch, charge_point, row, UpgradeState.FAILED, f"AuthorizationKey: {status}")
-        if charge_point.authorization_key and status == ConfigurationStatus.Accepted:  # A01.FR.03
+        if status == ConfigurationStatus.RebootRequired:
+            batch.change(row, detail=KEY_NEEDS_RESTART)
+        elif charge_point.authorization_key:  # A01.FR.03
             _promote(batch, charge_point)
         return _after_key(batch, charge_point, row)
     if row.state == UpgradeState.PROFILE_SENT:
@@ -148,6 +154,9 @@ def answered(
         if not taken and row.step > SecurityProfile.BASIC and not is_first:
             return _end(batch, charge_point, row, UpgradeState.FAILED, f"SecurityProfile {row.step}: {status}")
         _go_on(batch, row, UpgradeState.WAITING)
+        return _bring_back(batch, charge_point, row, status)
+    if row.state == UpgradeState.WAITING and not taken:  # it does not restart
+        batch.close_session(charge_point, CONNECT_AGAIN)
     return []
 
 
@@ -179,10 +188,26 @@ def _after_key(batch: Batch, charge_point: ChargePoint, row: SecurityUpgrade) ->
     if row.target is None:
         if charge_point.next_authorization_key:  # RebootRequired: both stay valid until one is used
             _go_on(batch, row, UpgradeState.WAITING)
-            return []
+            return _restart(charge_point, row)
         return _end(batch, charge_point, row, UpgradeState.DONE, "")
     _go_on(batch, row, UpgradeState.PROFILE_SENT)
     return [_plan(row)]
+
+
+def _bring_back(batch: Batch, charge_point: ChargePoint, row: SecurityUpgrade, status: str) -> list[PlannedCommand]:
+    """What makes it connect with what it was given. One that has accepted a profile does so by itself (A05.FR.06)."""
+    if status == ConfigurationStatus.RebootRequired or row.detail == KEY_NEEDS_RESTART:
+        return _restart(charge_point, row)
+    if status != ConfigurationStatus.Accepted:
+        batch.close_session(charge_point, CONNECT_AGAIN)
+    return []
+
+
+def _restart(charge_point: ChargePoint, row: SecurityUpgrade) -> list[PlannedCommand]:
+    """Not while somebody charges: then it keeps what it was given until it restarts, and both are valid."""
+    if Transaction.objects.filter(charge_point=charge_point, is_active=True).exists():
+        return []
+    return [PlannedCommand(ResetRequest(type=ResetType.Soft), delay_s=0.0, source=source_of(row))]
 
 
 def _reached(batch: Batch, charge_point: ChargePoint, row: SecurityUpgrade, profile: int) -> list[PlannedCommand]:

@@ -1,4 +1,5 @@
-"""ChangeConfiguration.conf to a new AuthorizationKey or SecurityProfile (security whitepaper A01, A05)."""
+"""ChangeConfiguration.conf to a new AuthorizationKey or SecurityProfile (security whitepaper A01, A05), and Reset.conf
+where it needed a restart."""
 
 from ocpp_app import secrecy, upgrades
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse

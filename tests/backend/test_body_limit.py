@@ -7,7 +7,7 @@ import pytest
 from waitress.adjustments import Adjustments
 from waitress.parser import HTTPRequestParser
 
-from backend.management.commands.runcsms import FORM_BYTES
+from  import FORM_BYTES
 from ocpp_app import conf
 from scripts import cluster
 

@@ -7,10 +7,19 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from ocpp_app import security, upgrades
-from ocpp_app.models import ChargePoint, RegistrationStatus, SecurityUpgrade, UpgradeState
+from ocpp_app.models import (
+    ChargePoint,
+    Connector,
+    RegistrationStatus,
+    SecurityUpgrade,
+    Transaction,
+    UpgradeState,
+)
 from tests.security.stand import DROPPED, PATIENCE_S, Pki, System, basic, gateway_on, in_database, running_worker
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -32,6 +41,9 @@ class Climber:
         self.wanted = 0
         self.answers: list[str] = []
         self.can_tls = True
+        self.says: dict[str, str] = {}
+        """What it answers to a change of this key, or to another action; else Accepted."""
+        self.asked: list[str] = []
 
     @contextlib.asynccontextmanager
     async def connected(self, system: System) -> AsyncIterator[ClientConnection]:
@@ -48,16 +60,25 @@ class Climber:
             while not until():
                 frame = json.loads(await websocket.recv())
                 if frame[0] == 2:
-                    await websocket.send(json.dumps([3, frame[1], {"status": self._change(frame[3])}]))
+                    await websocket.send(json.dumps([3, frame[1], {"status": self._answer(*frame[2:])}]))
                 else:
                     self.answers.append(frame[2].get("status", ""))
 
-    def _change(self, change: dict[str, Any]) -> str:
-        if change["key"] == "AuthorizationKey":
-            self.key = change["value"]
-        else:
-            self.wanted = int(change["value"])
-        return "Accepted"
+    async def is_sent_away(self, websocket: ClientConnection) -> None:
+        """Answer until the central system closes the connection."""
+        with pytest.raises(ConnectionClosed):
+            await self.serve(websocket, lambda: False)
+        assert (websocket.close_code, websocket.close_reason) == (1012, upgrades.CONNECT_AGAIN)
+
+    def _answer(self, action: str, payload: dict[str, Any]) -> str:
+        what = payload["key"] if action == "ChangeConfiguration" else action
+        said = self.says.get(what, "Accepted")
+        self.asked.append(what)
+        if what == "AuthorizationKey" and said != "Rejected":
+            self.key = payload["value"]
+        elif what == "SecurityProfile":
+            self.wanted = int(payload["value"])
+        return said
 
 
 async def state() -> str:
@@ -71,6 +92,7 @@ async def stored() -> tuple[int | None, str]:
 
 async def test_unknown_charger_climbs_from_profile_0_to_3(pki: Pki, settings: Any) -> None:
     settings.OCPP_UNKNOWN_CHARGE_POINT = "pending"
+    await in_database(lambda: ChargePoint.objects.filter(registered_serial_number="SN-OWNER").delete())
     climber = Climber(pki)
     async with running_worker() as relay:
         async with gateway_on(relay, pki, tls=False) as plain:
@@ -121,6 +143,77 @@ async def test_charger_that_cannot_do_it_falls_back_and_charges_on(pki: Pki) -> 
         await plain.seen("upgrade_fell_back", IDENTITY)
 
 
+async def test_charger_that_has_a_key_and_no_profiles_is_made_to_come_back_with_it(pki: Pki, settings: Any) -> None:
+    settings.OCPP_UNKNOWN_CHARGE_POINT = "pending"
+    climber = Climber(pki)
+    climber.says = {"SecurityProfile": "NotSupported"}
+    async with running_worker() as relay, gateway_on(relay, pki, tls=False) as plain:
+        async with climber.connected(plain) as websocket:
+            await climber.serve(websocket, lambda: climber.answers == ["Pending"])
+            await in_database(lambda: security.approve(ChargePoint.objects.get(identity=IDENTITY)))
+            await climber.is_sent_away(websocket)
+        climber.profile, climber.answers = 1, []
+        async with climber.connected(plain) as websocket:
+            await climber.serve(websocket, lambda: climber.answers == ["Accepted"])
+        assert (await stored(), await state()) == ((1, RegistrationStatus.ACCEPTED), UpgradeState.DONE)
+        assert climber.asked == ["AuthorizationKey", "SecurityProfile"]
+        assert await plain.status(f"/ocpp/{IDENTITY}") == 401
+
+
+@pytest.mark.parametrize("key_says", ["RebootRequired", "Accepted"])
+async def test_charger_that_must_restart_is_restarted(key_says: str, pki: Pki, settings: Any) -> None:
+    settings.OCPP_UNKNOWN_CHARGE_POINT = "pending"
+    climber = Climber(pki)
+    climber.says = {"AuthorizationKey": key_says, "SecurityProfile": "RebootRequired"}
+    async with running_worker() as relay, gateway_on(relay, pki, tls=False) as plain:
+        async with climber.connected(plain) as websocket:
+            await climber.serve(websocket, lambda: climber.answers == ["Pending"])
+            await in_database(lambda: security.approve(ChargePoint.objects.get(identity=IDENTITY)))
+            await climber.serve(websocket, lambda: climber.asked[-1:] == ["Reset"])
+        climber.profile, climber.answers = 1, []
+        async with climber.connected(plain) as websocket:
+            await climber.serve(websocket, lambda: climber.answers == ["Accepted"])
+        assert (await stored(), await state()) == ((1, RegistrationStatus.ACCEPTED), UpgradeState.DONE)
+
+
+async def test_new_key_that_needs_a_restart_which_is_refused(pki: Pki) -> None:
+    climber = Climber(pki)
+    climber.profile = 1
+    climber.says = {"AuthorizationKey": "RebootRequired", "Reset": "Rejected"}
+    async with running_worker() as relay, gateway_on(relay, pki, tls=False) as plain:
+        climber.key = await in_database(_registered)
+        async with climber.connected(plain) as websocket:
+            await climber.serve(websocket, lambda: climber.answers == ["Accepted"])
+            await in_database(lambda: security.rotate_authorization_key(IDENTITY))
+            await climber.is_sent_away(websocket)
+        assert climber.asked == ["AuthorizationKey", "Reset"]
+        climber.answers = []
+        async with climber.connected(plain) as websocket:
+            await climber.serve(websocket, lambda: climber.answers == ["Accepted"])
+        assert await state() == UpgradeState.DONE
+
+
+async def test_nobody_who_charges_is_cut_off_for_a_new_key(pki: Pki) -> None:
+    climber = Climber(pki)
+    climber.profile = 1
+    climber.says = {"AuthorizationKey": "RebootRequired"}
+    async with running_worker() as relay, gateway_on(relay, pki, tls=False) as plain:
+        old = climber.key = await in_database(_registered)
+        async with climber.connected(plain) as websocket:
+            await climber.serve(websocket, lambda: climber.answers == ["Accepted"])
+            await in_database(_charging)
+            await in_database(lambda: security.rotate_authorization_key(IDENTITY))
+            await climber.serve(websocket, lambda: climber.asked == ["AuthorizationKey"])
+            async with asyncio.timeout(PATIENCE_S):
+                while await state() != UpgradeState.WAITING:
+                    await asyncio.sleep(0.02)
+            await websocket.send('[2,"on","Heartbeat",{}]')
+            await climber.serve(websocket, lambda: len(climber.answers) == 2)
+        assert climber.asked == ["AuthorizationKey"]
+        for key in (old, climber.key):  # both are valid until the new one is used
+            assert await plain.status(f"/ocpp/{IDENTITY}", additional_headers=basic(IDENTITY, key)) == 101
+
+
 async def test_new_key_over_the_wire(pki: Pki) -> None:
     climber = Climber(pki)
     climber.profile = 2
@@ -140,6 +233,20 @@ async def test_new_key_over_the_wire(pki: Pki) -> None:
 
 def _registered() -> str:
     return security.make_key(ChargePoint.objects.create(identity=IDENTITY))
+
+
+def _charging() -> None:
+    charge_point = ChargePoint.objects.get(identity=IDENTITY)
+    connector = Connector.objects.create(charge_point=charge_point, number=1)
+    now = timezone.now()
+    Transaction.objects.create(
+        organisation=charge_point.organisation,
+        charge_point=charge_point,
+        connector=connector,
+        started_at=now,
+        start_received_at=now,
+        meter_start_wh=0,
+    )
 
 
 def _let_time_pass() -> None:
