@@ -59,8 +59,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
     "ocpp_app.csp.ContentSecurityPolicyMiddleware",
+    "ocpp_app.monitoring.middleware.MonitoringMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -97,6 +98,7 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",  # an answered frame survives a power cut
 }
 POSTGRESQL_OPTIONS = {
+    "connect_timeout": 10,  # seconds; of a host that is gone nobody would hear for minutes
     # A worker that was frozen while it held rows blocks nobody for longer than this.
     "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
 }
@@ -158,7 +160,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 # Whether files travel over TLS is decided by OCPP_TRANSFER_URL: not every charge point can.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^transfer/"]
+SECURE_REDIRECT_EXEMPT = [r"^transfer/"]
 #: For so many seconds a browser insists on https (default: a year with `HTTPS`, else 0)
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
@@ -202,6 +204,9 @@ OCPP_TASK_HOURS = env.float("OCPP_TASK_HOURS", default=24)
 OCPP_CERTIFICATE_SIGNER = env.str("OCPP_CERTIFICATE_SIGNER", default="ocpp_app.signers.DevelopmentCA")
 OCPP_RETENTION = env.json("OCPP_RETENTION", default={})
 OCPP_PRUNE = env.bool("OCPP_PRUNE", default=True)
+OCPP_METRICS_FROM = env.list("OCPP_METRICS_FROM", default=["127.0.0.0/8", "::1/128"])
+OCPP_METRICS_TOKEN = env.secret("OCPP_METRICS_TOKEN")
+OCPP_METRICS_PER_CHARGE_POINT = env.bool("OCPP_METRICS_PER_CHARGE_POINT", default=False)
 OCPP_STRICT = env.bool("OCPP_STRICT", default=False)
 OCPP_CLEAR_CACHE = env.bool("OCPP_CLEAR_CACHE", default=True)
 OCPP_QUIRKS = env.json("OCPP_QUIRKS", default=[])

@@ -1,7 +1,6 @@
 """What is served where."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 
@@ -10,13 +9,7 @@ admin.site.site_title = _("Charging")
 admin.site.index_title = _("Central system")
 
 
-def healthz(request: HttpRequest) -> HttpResponse:
-    """Alive: this process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
-
-
 urlpatterns = [
-    path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("api/v1/", include("ocpp_app.api.urls")),
     path("transfer/", include("ocpp_app.transfer.urls")),

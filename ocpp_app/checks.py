@@ -31,7 +31,14 @@ POSITIVE = (
     "OCPP_EVENTS_KEEP_DAYS",
 )
 NOT_NEGATIVE = ("OCPP_MAX_UNKNOWN_CHARGE_POINTS", "OCPP_FAILED_LOGINS_PER_MINUTE")
-FLAGS = ("OCPP_AUTO_REMOTE_START", "OCPP_FIRST_CONTACT", "OCPP_STRICT", "OCPP_CLEAR_CACHE", "OCPP_PRUNE")
+FLAGS = (
+    "OCPP_AUTO_REMOTE_START",
+    "OCPP_FIRST_CONTACT",
+    "OCPP_STRICT",
+    "OCPP_CLEAR_CACHE",
+    "OCPP_PRUNE",
+    "OCPP_METRICS_PER_CHARGE_POINT",
+)
 RATE = re.compile(r"\d+/(s|sec|second|m|min|minute|h|hour|d|day)s?")
 
 
@@ -127,6 +134,19 @@ def check_trusted_proxies(app_configs: Any = None, **_kwargs: Any) -> list[Check
         except ValueError as error:
             hint = "Use networks such as 10.0.0.0/8 or 192.0.2.7."
             found.append(Error(f"OCPP_TRUSTED_PROXIES: {error}.", hint=hint, id="ocpp_app.E012"))
+    return found
+
+
+@register()
+def check_metrics_from(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_METRICS_FROM is a list of networks."""
+    found: list[CheckMessage] = []
+    for text in conf.metrics_from():
+        try:
+            ip_network(text, strict=False)
+        except ValueError as error:
+            hint = "Use networks such as 10.0.0.0/8 or 192.0.2.7."
+            found.append(Error(f"OCPP_METRICS_FROM: {error}.", hint=hint, id="ocpp_app.E020"))
     return found
 
 

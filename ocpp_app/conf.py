@@ -42,6 +42,9 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_CERTIFICATE_SIGNER": "ocpp_app.signers.DevelopmentCA",
     "OCPP_RETENTION": {},
     "OCPP_PRUNE": True,
+    "OCPP_METRICS_FROM": ["127.0.0.0/8", "::1/128"],
+    "OCPP_METRICS_TOKEN": "",
+    "OCPP_METRICS_PER_CHARGE_POINT": False,
 }
 
 RETENTION_DAYS: dict[str, float | None] = {
@@ -225,6 +228,21 @@ def rolls_up_after() -> timedelta | None:
 def prune() -> bool:
     """Whether workers remove by themselves, once a day, what is older than OCPP_RETENTION says."""
     return bool(read("OCPP_PRUNE"))
+
+
+def metrics_from() -> tuple[str, ...]:
+    """The networks (CIDR) that may read /metrics of the web part."""
+    return tuple(read("OCPP_METRICS_FROM"))
+
+
+def metrics_token() -> str:
+    """Who sends it as ``Authorization: Bearer`` may read /metrics from anywhere; empty: nobody."""
+    return str(read("OCPP_METRICS_TOKEN") or "")
+
+
+def metrics_per_charge_point() -> bool:
+    """Whether some metrics come for each charge point, too: a time series for each, so not for thousands."""
+    return bool(read("OCPP_METRICS_PER_CHARGE_POINT"))
 
 
 def call_timeout_s() -> float:

@@ -20,6 +20,7 @@ from ocpp_app.batch import Batch
 from ocpp_app.database import is_conflict, is_unavailable
 from ocpp_app.errors import DatabaseUnavailable, RelayUnavailable
 from ocpp_app.handling import Handling
+from ocpp_app.monitoring.tally import TALLY
 from ocpp_app.work import Items, Work
 from ocppj import envelope
 
@@ -104,6 +105,7 @@ class Dispatcher:
                 raise
             except Exception:  # one bad message must cost only itself: each again in a transaction of its own
                 logger.warning("A batch of %d requests failed; each is run alone.", len(group), exc_info=True)
+                TALLY.splits += 1
         for work in group:
             self._process_alone(work, publish, after)
 
@@ -114,6 +116,7 @@ class Dispatcher:
             raise
         except Exception:  # ours or a user's bug: decided by ``failures``
             logger.exception("%s failed.", work.action, extra={"charge_point": work.identity, "action": work.action})
+            TALLY.failed(work.action)
             self._alone_until[work.identity, work.action] = time.monotonic() + ALONE_FOR_S
             self._fail(work, traceback.format_exc(), publish, after)
 
@@ -149,6 +152,7 @@ class Dispatcher:
         outgoing, left = commit(handle)
         after.hooks.extend(left.hooks)
         publish(outgoing)
+        TALLY.answered(works, outgoing)
 
 
 def commit(handle: Callable[[Batch], Result]) -> tuple[Result, AfterCommit]:

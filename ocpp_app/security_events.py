@@ -10,6 +10,7 @@ from django.db import connection
 from ocpp_app import signals
 from ocpp_app.bulk import fit_text
 from ocpp_app.models import ChargePoint, SecurityEvent, SecurityEventKind
+from ocpp_app.monitoring.tally import TALLY
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,6 +66,7 @@ def write(events: Sequence[Seen], at: "datetime") -> None:
         identity = seen.identity if seen.charge_point is None else seen.charge_point.identity
         key = (seen.kind, fit_text(identity, 255), fit_text(seen.remote_address, 100))
         counts[key] += seen.count
+        TALLY.security_event(seen.kind, seen.count)
         last[key] = seen
     if not counts:
         return

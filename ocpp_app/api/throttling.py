@@ -8,6 +8,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from ocpp_app import conf
 from ocpp_app.client_address import client_address, key_of
 from ocpp_app.models import ApiToken
+from ocpp_app.monitoring.tally import TALLY
 
 
 class Throttle(SimpleRateThrottle):
@@ -17,6 +18,10 @@ class Throttle(SimpleRateThrottle):
 
     def get_rate(self) -> Any:
         return conf.api_throttle() or None
+
+    def throttle_failure(self) -> bool:
+        TALLY.limit_hit("api_throttle")
+        return bool(super().throttle_failure())
 
     def get_ident(self, request: Request) -> str:
         return key_of(client_address(request._request))  # anybody can write an X-Forwarded-For

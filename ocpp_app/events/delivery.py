@@ -27,6 +27,7 @@ from ocpp_app import conf, leases
 from ocpp_app.events import body, catalogue, signing
 from ocpp_app.events.posting import LONGEST_S, Answer, Poster, headers_of
 from ocpp_app.models import DeliveryState, Event, WebhookDelivery, WebhookStream, WebhookSubscription
+from ocpp_app.monitoring.tally import TALLY
 
 logger = logging.getLogger(__name__)
 
@@ -329,6 +330,7 @@ class Courier:
             if lane is not None:
                 lane.under_way.discard(task.key)
         for task in tasks:
+            TALLY.delivered(task.answers)
             try:
                 with transaction.atomic():
                     _record_task(task, timezone.now())

@@ -30,6 +30,7 @@ from ocpp_app.batch import Batch
 from ocpp_app.database import is_conflict, is_unavailable
 from ocpp_app.dispatch import commit
 from ocpp_app.models import Gateway, Session
+from ocpp_app.monitoring.tally import TALLY
 from ocpp_app.rpc.command_care import (
     dispatch_queued_commands,
     give_up_overdue_commands,
@@ -135,19 +136,26 @@ class Housekeeping:
             items[queue].extend(some)
 
     def _hold_lease(self) -> bool:
-        return leases.hold(LEASE, self._name, LEASE_FOR)
+        TALLY.holds_lease = False  # also when the database does not answer
+        TALLY.holds_lease = leases.hold(LEASE, self._name, LEASE_FOR)
+        return TALLY.holds_lease
 
 
 def guarded(task: Callable[[], Result]) -> Result | None:
     """Do it; what fails is logged and keeps nothing else from being done. Only an unavailable database goes up."""
+    started, has_failed = time.monotonic(), True
     try:
-        return task()
+        result = task()
+        has_failed = False
+        return result
     except Exception as error:  # one bad row or a bug in one task must not end the worker
         if isinstance(error, DatabaseError) and is_unavailable(error):
             raise
         function = task.func if isinstance(task, partial) else task
         logger.exception("Housekeeping: %s.%s failed.", function.__module__, function.__qualname__)
         return None
+    finally:
+        TALLY.task_done(task.__name__, time.monotonic() - started, has_failed=has_failed)
 
 
 def close_silent_gateways() -> None:

@@ -11,6 +11,7 @@ from ocpp_app import conf, outbound
 from ocpp_app.commands import as_worker
 from ocpp_app.dispatch import AfterCommit, Dispatcher
 from ocpp_app.errors import DatabaseUnavailable
+from ocpp_app.monitoring.tally import TALLY
 from ocpp_app.relay.base import Carrier
 from ocpp_app.rpc.housekeeping import Housekeeping
 from ocpp_app.work import Items, Work
@@ -32,6 +33,7 @@ class Worker:
         self._dispatcher = Dispatcher()
         self._housekeeping = Housekeeping(name)
         self._stopping = stopping or threading.Event()
+        self._publishing_s = 0.0
 
     def stop(self) -> None:
         """Finish the batch at hand, then return from ``run``; may be called from a signal handler or another thread."""
@@ -40,15 +42,18 @@ class Worker:
     def run(self) -> None:
         """Serve. Raises ``RelayUnavailable`` when the carrier is gone: make a new one and a new worker."""
         try:
+            TALLY.is_broker_connected = True
             with as_worker():
                 while not self._stopping.is_set():
                     self._turn()
         finally:
+            TALLY.is_broker_connected = False
             self._carrier.close()
             connection.close()
 
     def _turn(self) -> None:
         works = self._take()
+        TALLY.turn(works)
         if works:
             self._handle(works)
         if len(works) >= conf.worker_batch():
@@ -86,10 +91,12 @@ class Worker:
         return [Work(request, message.gateway, message.reply_to) for request in message.requests]
 
     def _handle(self, works: list[Work]) -> None:
+        wall, cpu, publishing = time.monotonic(), time.thread_time(), self._publishing_s
         after = self._process(works)
         if after is None:
             return
         self._carrier.acknowledge()
+        TALLY.batch_done(time.monotonic() - wall, time.thread_time() - cpu, self._publishing_s - publishing)
         after.run()
 
     def _process(self, works: list[Work]) -> AfterCommit | None:
@@ -101,16 +108,20 @@ class Worker:
                 return self._dispatcher.process(works, self._publish)
             except DatabaseUnavailable as error:
                 logger.error("The database cannot be used, trying again in %.1f s: %s", backoff_s, error)
+                TALLY.outages += 1
                 self._housekeeping.note_outage()
                 connection.close()
                 self._carrier.idle(backoff_s)
+                TALLY.turned_at = time.time()
                 backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
         return None
 
     def _publish(self, items: Items) -> None:
         started = time.monotonic()
         self._carrier.publish(items)
-        logger.debug("Published to %d queues in %.1f ms.", len(items), (time.monotonic() - started) * 1000)
+        took_s = time.monotonic() - started
+        self._publishing_s += took_s
+        logger.debug("Published to %d queues in %.1f ms.", len(items), took_s * 1000)
 
     def _give_back_undeliverable(self) -> None:
         """Commands that the broker returned; it tells of them only after they were published."""

@@ -17,6 +17,9 @@ from django.db import connections
 
 from ocpp_app import conf
 from ocpp_app.errors import RelayUnavailable
+from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
+from ocpp_app.monitoring.listener import AdminListener, parse_address
+from ocpp_app.monitoring.tally import TALLY
 from ocpp_app.relay.amqp import AmqpCarrier
 from ocpp_app.rpc.worker import Worker
 
@@ -38,6 +41,13 @@ class Command(BaseCommand):
             "--processes", type=int, default=1, metavar="N", help="worker processes; a dead one is started again"
         )
 
+        parser.add_argument(
+            "--admin-listen",
+            metavar="HOST:PORT",
+            help="where to answer /healthz, /readyz and /metrics; each further process takes the next port "
+            "(default: nowhere)",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if conf.relay() != "amqp" or not conf.amqp_url():
             raise CommandError(
@@ -46,14 +56,21 @@ class Command(BaseCommand):
             )
         if options["processes"] < 1:
             raise CommandError("--processes takes a number from 1.")
+        admin = parse_address(options["admin_listen"]) if options["admin_listen"] else None
         if options["processes"] == 1:
-            serve()
+            serve(admin)
         else:
-            Parent(options["processes"]).run()
+            Parent(options["processes"], admin).run()
 
 
-def serve() -> None:
-    """One worker process: serves until SIGTERM or SIGINT, through any outage of the broker."""
+def serve(admin: tuple[str, int] | None = None) -> None:
+    """One worker process: serves until SIGTERM or SIGINT, through any outage of the broker. Raises ``CommandError``
+    when ``admin`` cannot be listened on."""
+    if admin is not None:
+        TALLY.turned_at = time.time()
+        MONITOR.show("worker")
+        MONITOR.ask(_why_without_broker)
+        AdminListener(admin, why_not_alive=why_not_alive).start()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -77,8 +94,13 @@ def serve() -> None:
                 backoff_s = FIRST_BACKOFF_S
             logger.error("%s Trying again in %.1f s.", error, backoff_s)
             stopping.wait(backoff_s)
+            TALLY.turned_at = time.time()
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
     logger.info("Worker %s has stopped.", name)
+
+
+def _why_without_broker() -> list[str]:
+    return [] if TALLY.is_broker_connected else ["broker: not connected"]
 
 
 def _stop_with_parent(stopping: threading.Event) -> None:
@@ -98,7 +120,9 @@ def _stop_with_parent(stopping: threading.Event) -> None:
 class Parent:
     """Keeps N worker processes alive."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, admin: tuple[str, int] | None = None) -> None:
+        """``admin``: the address of the first worker; the others have the ports behind it."""
+        self._admin = admin
         self._context = multiprocessing.get_context("fork")
         self._stopping = False
         self._children: list[BaseProcess] = []
@@ -109,23 +133,25 @@ class Parent:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         connections.close_all()  # a connection must not be shared across fork
-        self._children = [self._start() for _ in range(self._processes)]
+        self._children = [self._start(number) for number in range(self._processes)]
         while not self._stopping:
             multiprocessing.connection.wait([child.sentinel for child in self._children], timeout=RESTART_AFTER_S)
             self._children = [
-                child if child.is_alive() or self._stopping else self._restart(child) for child in self._children
+                child if child.is_alive() or self._stopping else self._restart(child, number)
+                for number, child in enumerate(self._children)
             ]
         self._join()
 
-    def _start(self) -> BaseProcess:
-        child = self._context.Process(target=serve, name="ocpp-worker")
+    def _start(self, number: int) -> BaseProcess:
+        admin = None if self._admin is None else (self._admin[0], self._admin[1] + number)
+        child = self._context.Process(target=serve, args=(admin,), name="ocpp-worker")
         child.start()
         return child
 
-    def _restart(self, child: BaseProcess) -> BaseProcess:
+    def _restart(self, child: BaseProcess, number: int) -> BaseProcess:
         logger.error("Worker process %s died with exit code %s and is started again.", child.pid, child.exitcode)
         time.sleep(RESTART_AFTER_S)
-        return self._start()
+        return self._start(number)
 
     def _stop(self, *_: Any) -> None:
         self._stopping = True

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 from ocpp_app import conf
 from ocpp_app.events.delivery import Courier
 from ocpp_app.events.exchange import ExchangePublisher
+from ocpp_app.monitoring.exposition import MONITOR
+from ocpp_app.monitoring.listener import AdminListener, parse_address
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +28,14 @@ class Command(BaseCommand):
         "`runcsms` delivers webhooks by itself."
     )
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        where = "where to answer /healthz, /readyz and /metrics (default: nowhere)"
+        parser.add_argument("--admin-listen", metavar="HOST:PORT", help=where)
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["admin_listen"]:
+            MONITOR.show("courier")
+            AdminListener(parse_address(options["admin_listen"])).start()
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())

@@ -20,12 +20,14 @@ from django.urls import NoReverseMatch, reverse
 from ocpp_app import commands, conf, leases
 from ocpp_app.events.delivery import Courier
 from ocpp_app.logs import ReadableFormatter
+from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.housekeeping import close_all_sessions
 from ocpp_app.rpc.worker import Worker
 from wsgate.config import Address, Config, parse_listen, read_options
 from wsgate.errors import ConfigError
 from wsgate.memory import MemoryCarrier
+from wsgate.metrics import GatewayCollector
 from wsgate.server import Gateway
 
 logger = logging.getLogger(__name__)
@@ -152,6 +154,10 @@ class CentralSystem:
         self._gateway_stops = lambda: loop.call_soon_threadsafe(stopping.set)  # type: ignore[assignment]
         self._gateway_reloads = lambda: loop.call_soon_threadsafe(self._gateway.reload_certificates)  # type: ignore[assignment]
         await self._gateway.start()
+        MONITOR.show("worker", "courier")
+        MONITOR.registry.register(GatewayCollector(self._gateway))
+        MONITOR.ask(self._gateway.pages.why_not_ready)
+        MONITOR.ask(why_not_alive)
         for address in self._gateway.addresses:
             logger.info("Charge points connect to %s://%s/ocpp/<identity>", self._scheme, _shown(address))
         for what, name in (("console", "console:overview"), ("admin", "admin:index")):
