@@ -7,8 +7,8 @@ import pytest
 from waitress.adjustments import Adjustments
 from waitress.parser import HTTPRequestParser
 
-from  import FORM_BYTES
 from ocpp_app import conf
+from runcsms.management.commands.runcsms import FORM_BYTES
 from scripts import cluster
 
 DOCKERFILE = (Path(__file__).parents[2] / "Dockerfile").read_text()
