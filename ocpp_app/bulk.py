@@ -166,3 +166,17 @@ def reserve_ids(model: type[models.Model], count: int) -> list[int]:
         else:
             cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [meta.db_table, count])
         return list(range(last + 1, last + count + 1))
+
+
+def advance_ids(model: type[models.Model], count: int) -> int:
+    """Let so many primary keys be given to no row; the next that will be."""
+    meta = model._meta
+    assert meta.pk is not None
+    (first,) = reserve_ids(model, 1)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            sql = "SELECT setval(pg_get_serial_sequence(%s, %s), %s)"
+            cursor.execute(sql, [connection.ops.quote_name(meta.db_table), meta.pk.column, first + count - 1])
+    else:
+        reserve_ids(model, count - 1)
+    return first + count

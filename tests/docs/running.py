@@ -19,7 +19,8 @@ from django.core.management import call_command, get_commands, load_command_clas
 from tests.docs.pages import ROOT, Block
 
 PROGRAMS = frozenset(
-    {"cd", "cp", "curl", "docker", "git", "helm", "kubectl", "mkdir", "pip", "psql", "source", "systemctl"}
+    {"cd", "cp", "createdb", "curl", "docker", "git", "helm", "kubectl", "mkdir", "pg_dump", "pg_restore", "pip"}
+    | {"psql", "source", "systemctl"}
 )
 """What a shell is told that is none of ours."""
 EXECUTED = frozenset({"ocpp_command", "protocol_table", "settings_table", "python_api", "export_tags", "report"})
