@@ -9,12 +9,17 @@ Two ways to run a test on SQLite and on PostgreSQL:
 import asyncio
 import inspect
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.db import connection
 from django.test import TransactionTestCase
 
-from tests import services
+from scripts.services import postgres
+from tests import first_rows, migrated, services
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 
@@ -32,8 +37,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what uses Django's database, so that `-m database` selects it for the run on PostgreSQL.
 
-    `make test` runs two processes, each in the order of collection (`--dist load`): what empties the database comes
-    after everything that needs the rows of a migration. Every test that uses the broker has queues of its own.
+    `make test` shares the tests out between processes, those of one `xdist_group` to the same one. Every test that uses
+    the broker has queues of its own; every process has a database of its own.
     """
     for item in items:
         if uses_database(item):
@@ -47,6 +52,31 @@ def uses_database(item: pytest.Item) -> bool:
     return item.get_closest_marker("django_db") is not None or bool(
         DATABASE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
     )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Django's test database: a copy of a migrated one. What is committed to it need not survive a power cut."""
+    config, options = connection.settings_dict, connection.settings_dict["OPTIONS"]
+    before = config["NAME"]
+    with ExitStack() as stack:
+        if connection.vendor == "sqlite":
+            # A file, as it is deployed: in memory, connections of several threads lock one another otherwise.
+            name = str(tmp_path_factory.mktemp("django") / "test.sqlite3")
+            migrated.copy_sqlite(migrated.sqlite_template(), Path(name))
+            options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+        else:
+            template = migrated.postgres_template(services.postgres_url())
+            name = postgres.name_of(stack.enter_context(migrated.copied_postgres(template)))
+            options["options"] += " -c synchronous_commit=off"
+        django_settings.DATABASES["default"]["NAME"] = config["NAME"] = name
+        with django_db_blocker.unblock():
+            first_rows.keep(connection)
+            yield
+            connection.close()
+        django_settings.DATABASES["default"]["NAME"] = config["NAME"] = before
 
 
 @pytest.fixture(scope="session")

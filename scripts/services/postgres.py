@@ -64,6 +64,11 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+def name_of(url: str) -> str:
+    """The database that a URL names."""
+    return urlsplit(url).path.lstrip("/")
+
+
 def create_database(url: str, name: str) -> str:
     """Creates the database unless it is there; returns its URL."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -74,7 +79,7 @@ def create_database(url: str, name: str) -> str:
 
 def drop_database(url: str) -> None:
     """Drops the database that this URL names, and throws out who is still connected."""
-    name = urlsplit(url).path.lstrip("/")
+    name = name_of(url)
     with psycopg.connect(with_database(url, "postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 

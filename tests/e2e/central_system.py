@@ -12,8 +12,9 @@ from uuid import uuid4
 from scripts import ports
 from scripts.services.state import choose_port
 from tests import services
-from tests.e2e.databases import Database, copied_postgres, copy_sqlite
+from tests.e2e.databases import Database
 from tests.e2e.processes import ROOT, Process, environment, wait_until
+from tests.migrated import copied_postgres, copy_sqlite
 
 HOST = "127.0.0.1"
 WORKERS = 2

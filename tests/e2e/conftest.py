@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import services
+from tests import migrated
 from tests.e2e import databases
 from tests.e2e.central_system import CentralSystem, Launcher
 
@@ -24,19 +24,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template() -> Path:
     """A migrated SQLite database with the tags, to be copied."""
-    folder = tmp_path_factory.mktemp("sqlite-template")
-    databases.prepare(f"sqlite:///{folder / 'csms.sqlite3'}", folder)
-    return folder / "csms.sqlite3"
+    return migrated.sqlite_template("tags", databases.REGISTER_TAGS)
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_template(postgres_url: str) -> str:
     """A migrated PostgreSQL database with the tags, to be copied."""
-    with services.new_postgres_database(postgres_url) as url:
-        databases.prepare(url, tmp_path_factory.mktemp("postgres-template"))
-        yield url
+    return migrated.postgres_template(postgres_url, "tags", databases.REGISTER_TAGS)
 
 
 def new_launcher(folder: Path, request: pytest.FixtureRequest) -> Launcher:

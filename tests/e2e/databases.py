@@ -1,25 +1,15 @@
-"""Databases for the processes: migrated once in a run, copied for each central system, and read past Django."""
+"""Databases of the processes: the tags in them, and what is in them, read past Django."""
 
 import json
-import shutil
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
-from scripts.services import postgres
 from tests import services
-from tests.e2e.processes import ROOT, environment
 
 TAGS = tuple(f"TAG{number:03}" for number in range(1, 51))
 """Registered idTags, each for one transaction at a time."""
@@ -38,34 +28,6 @@ $$ BEGIN PERFORM pg_sleep(0.004); RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON ocpp_app_message
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle();
 """
-
-
-def prepare(url: str, folder: Path) -> None:
-    """Migrate a database and register the tags."""
-    variables = environment(DATABASE_URL=url, DATA_DIR=str(folder))
-    for arguments in (["migrate", "-v0"], ["shell", "-v0", "-c", REGISTER_TAGS]):
-        subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=variables, check=True)
-
-
-def copy_sqlite(template: Path, to: Path) -> str:
-    """The URL of a copy of a SQLite database that nobody uses now."""
-    shutil.copyfile(template, to)
-    return f"sqlite:///{to}"
-
-
-@contextmanager
-def copied_postgres(template: str) -> Iterator[str]:
-    """The URL of a copy of a PostgreSQL database that nobody uses now; dropped at the end."""
-    name = f"ocpp_csms_test_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres.with_database(template, "postgres"), autocommit=True) as connection:
-        source = urlsplit(template).path.lstrip("/")
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(source)))
-    url = postgres.with_database(template, name)
-    try:
-        yield url
-    finally:
-        postgres.drop_database(url)
 
 
 new_postgres = services.new_postgres_database

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 
-from ocpp_app import append_only
 from ocpp_app.events.subscriptions import known
 from ocpp_app.models import ChargePoint, IdTag
 from ocpp_app.models import private_files as storage
@@ -22,24 +19,9 @@ commits = pytest.mark.django_db(transaction=True, available_apps=["ocpp_app"])
 
 
 def pytest_configure() -> None:
-    """SQLite as it is deployed, a file: in memory, connections of several threads lock one another otherwise.
-
-    And charge points without passwords, explicitly, where a test is about something else.
-    """
+    """Charge points without passwords, explicitly, where a test is about something else."""
     django_settings.OCPP_SECURITY_PROFILE = 0
     django_settings.OCPP_FIRST_CONTACT = False  # the system itself asks nothing
-    if connection.vendor == "sqlite":
-        name = str(Path(mkdtemp(prefix="ocpp-tests-")) / "test.sqlite3")
-        django_settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = name
-        connection.settings_dict["TEST"]["NAME"] = name
-    else:
-        # After a test that commits, rows are deleted: to truncate so many tables takes PostgreSQL half a second.
-        operations: Any = type(connection.ops)
-        operations.sql_flush = lambda _self, _style, tables, **_options: [
-            # of the audit log the database lets nobody delete
-            f'TRUNCATE "{table}"' if table == append_only.TABLE else f'DELETE FROM "{table}"'
-            for table in tables
-        ]
 
 
 @pytest.fixture(autouse=True)
