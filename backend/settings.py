@@ -211,6 +211,7 @@ OCPP_STRICT = env.bool("OCPP_STRICT", default=False)
 OCPP_CLEAR_CACHE = env.bool("OCPP_CLEAR_CACHE", default=True)
 OCPP_QUIRKS = env.json("OCPP_QUIRKS", default=[])
 OCPP_COMMAND_GRACE = env.float("OCPP_COMMAND_GRACE", default=10)
+OCPP_TELL_CHANGES_EVERY = env.float("OCPP_TELL_CHANGES_EVERY", default=10)
 OCPP_RPC_QUEUE = env.str("OCPP_RPC_QUEUE", default="ocpp.rpc")
 OCPP_RPC_QUEUE_TYPE = env.str("OCPP_RPC_QUEUE_TYPE", default="classic")
 

@@ -19,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_FIRST_CONTACT": True,
     "OCPP_CALL_TIMEOUT": 30,
     "OCPP_COMMAND_GRACE": 10,
+    "OCPP_TELL_CHANGES_EVERY": 10,
     "OCPP_RPC_QUEUE": RPC_QUEUE,
     "OCPP_RPC_QUEUE_TYPE": "classic",
     "OCPP_STRICT": False,
@@ -253,6 +254,11 @@ def call_timeout_s() -> float:
 def command_grace_s() -> float:
     """How long after its timeout a command of which no gateway has reported anything is given up, in seconds."""
     return float(read("OCPP_COMMAND_GRACE"))
+
+
+def tell_changes_every_s() -> float:
+    """How long changes of idTags and charging profiles are collected before charge points are told, in seconds."""
+    return float(read("OCPP_TELL_CHANGES_EVERY"))
 
 
 def rpc_queue() -> str:

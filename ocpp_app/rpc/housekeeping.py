@@ -52,8 +52,6 @@ CALM_S = 30.0
 queue."""
 COMMANDS_EVERY_S = {"memory": 1.0, "amqp": 2.0}
 GATEWAYS_EVERY_S = 5.0
-WANTED_EVERY_S = 10.0
-"""So long changes of idTags and charging profiles are collected before charge points are told."""
 REVIEW_EVERY_S = 60.0
 PRUNE_EVERY_S = 600.0
 """So often it is asked whether a day has passed; not before, lest it competes with what a start has to do."""
@@ -69,7 +67,7 @@ class Housekeeping:
         started = clock()
         self._commands_due = started
         self._gateways_due = started + GATEWAYS_EVERY_S
-        self._wanted_due = started + WANTED_EVERY_S
+        self._wanted_due = started + conf.tell_changes_every_s()
         self._review_due = started + REVIEW_EVERY_S
         self._prune_due = started + PRUNE_EVERY_S
         self._calm_since = started
@@ -115,7 +113,7 @@ class Housekeeping:
         if now >= self._wanted_due:
             guarded(upkeep.keep_lists_and_caches)
             guarded(upkeep.keep_charging_profiles)
-            self._wanted_due = now + WANTED_EVERY_S
+            self._wanted_due = now + conf.tell_changes_every_s()
         if now >= self._review_due:
             guarded(upkeep.note_never_stopped)
             guarded(logins.forget_old)

@@ -20,8 +20,14 @@ HOST = "127.0.0.1"
 WORKERS = 2
 GATEWAYS = 2
 SHELL_TIMEOUT_S = 60
-SETTINGS = {"OCPP_UNKNOWN_CHARGE_POINT": "accept", "OCPP_FIRST_CONTACT": "off", "HTTPS": "off"}
-"""What differs from the defaults unless a test says otherwise: new charge points are let in, people need no TLS."""
+SETTINGS = {
+    "OCPP_UNKNOWN_CHARGE_POINT": "accept",
+    "OCPP_FIRST_CONTACT": "off",
+    "OCPP_TELL_CHANGES_EVERY": "1",
+    "HTTPS": "off",
+}
+"""What differs from the defaults unless a test says otherwise: new charge points are let in and soon told what has
+changed, people need no TLS."""
 
 System = TypeVar("System", bound="CentralSystem")
 
