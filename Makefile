@@ -41,11 +41,12 @@ cluster-status: setup-dev ## the parts of the running cluster, with their proces
 	@.venv/bin/supervisorctl -c $(DATA_DIR)/cluster/supervisord.conf status
 
 # Tests never read this machine's own settings: not .env, and none of these variables.
-TEST_ENV := env -u AMQP_URL -u OCPP_RELAY -u SECRET_KEY -u DEBUG ENV_FILE=/dev/null DATA_DIR=$(CURDIR)/.services/test-data
-# What pytest gets: make test PYTEST_ARGS='-k boot -x'. Two processes; PROCESSES=0 for one, to debug.
+TEST_ENV := env -u AMQP_URL -u OCPP_RELAY -u SECRET_KEY -u DEBUG -u PYTHONDONTWRITEBYTECODE ENV_FILE=/dev/null DATA_DIR=$(CURDIR)/.services/test-data
+# What pytest gets: make test PYTEST_ARGS='-k boot -x'. Four processes for two cores, because half of the time a test of
+# real processes waits for them; PROCESSES=0 for one, to debug. tests/conftest.py says what goes to the same process.
 PYTEST_ARGS ?=
-PROCESSES ?= 2
-PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist load
+PROCESSES ?= 4
+PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: services stop-services
 services: setup-dev ## RabbitMQ, PostgreSQL, Chromium and tools for the tests: found, or started here on free ports

@@ -8,7 +8,7 @@ Two ways to run a test on SQLite and on PostgreSQL:
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from django.test import TransactionTestCase
 from scripts.services import postgres
 from tests import first_rows, migrated, services
 
+WAITING = {"e2e", "bench"}
+"""Folders whose tests spend most of their time waiting for processes of their own."""
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 
 
@@ -34,15 +36,31 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Marks what uses Django's database, so that `-m database` selects it for the run on PostgreSQL.
 
-    `make test` shares the tests out between processes, those of one `xdist_group` to the same one. Every test that uses
-    the broker has queues of its own; every process has a database of its own.
+    `make test` shares the tests out between processes, those of one `xdist_group` to the same one: they share something
+    that takes long to start. What mostly waits begins first. Every test that uses the broker has queues of its own,
+    every process a database of its own; no test needs another before it.
     """
     for item in items:
         if uses_database(item):
             item.add_marker("database")
+        if group := shares(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    yield
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.path.parent.name not in WAITING))
+
+
+def shares(item: pytest.Item) -> str:
+    """A name for what this test shares with others, a central system or fixtures of its module; empty: nothing."""
+    names = getattr(item, "fixturenames", ())
+    if "shared_launcher" in names:
+        return str(item.callspec.params["shared_launcher"])  # type: ignore[attr-defined]
+    fixtures = getattr(item, "_fixtureinfo", None)
+    found = fixtures.name2fixturedefs.values() if fixtures else ()
+    return item.path.stem if any(fixture.scope == "module" for (*_others, fixture) in found) else ""
 
 
 def uses_database(item: pytest.Item) -> bool:
