@@ -226,5 +226,6 @@ LOGGING = {
     "formatters": {"readable": {"()": "ocpp_app.logs.ReadableFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "readable"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"pika": {"level": "WARNING"}, "aio_pika": {"level": "WARNING"}, "aiormq": {"level": "WARNING"}},
+    # pika writes a traceback for every attempt to connect; we say it in a line ourselves.
+    "loggers": {"pika": {"level": "CRITICAL"}, "aio_pika": {"level": "WARNING"}, "aiormq": {"level": "WARNING"}},
 }

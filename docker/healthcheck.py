@@ -5,6 +5,7 @@ the database as well; so the check needs no broker account, and sees this very c
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,10 +34,11 @@ def check_page(url: str) -> str | None:
 
 
 def check_broker() -> str | None:
-    """Why there is no connection to the port of AMQP_URL, or None."""
-    parts = urlsplit(os.environ["AMQP_URL"])
-    port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
-    return None if port in established_ports() else f"no connection to port {port} of the broker"
+    """Why there is no connection to a port that AMQP_URL names, or None."""
+    parts = [urlsplit(url) for url in re.split(r"[,\s]+(?=amqps?://)", os.environ["AMQP_URL"].strip())]
+    ports = {each.port or (5671 if each.scheme == "amqps" else 5672) for each in parts}
+    named = ", ".join(map(str, sorted(ports)))
+    return None if ports & established_ports() else f"no connection to port {named} of the broker"
 
 
 def check_database() -> str | None:

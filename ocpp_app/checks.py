@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ocpp_app import chains, conf, data_transfer, quirks
 from ocppj.frames import MessageType
+from ocppj.queues import broker_urls
 from ocppj.v16 import PROTOCOL
 
 CHOICES = {
@@ -104,8 +105,9 @@ def check_relay(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
     if conf.read("OCPP_RELAY") == "amqp" and not url:
         hint = "Set AMQP_URL to amqp://user:password@host:5672/, or OCPP_RELAY to 'memory' for one process."
         return [Error("OCPP_RELAY is 'amqp', but there is no AMQP_URL.", hint=hint, id="ocpp_app.E003")]
-    if url and urlsplit(url).scheme not in ("amqp", "amqps"):
-        return [Error("AMQP_URL is no AMQP URL.", hint="It begins with amqp:// or amqps://.", id="ocpp_app.E004")]
+    if any(urlsplit(each).scheme not in ("amqp", "amqps") for each in broker_urls(url)):
+        hint = "It begins with amqp:// or amqps://; several, for a broker cluster, are separated by commas."
+        return [Error("AMQP_URL is no AMQP URL.", hint=hint, id="ocpp_app.E004")]
     return []
 
 

@@ -19,7 +19,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, ProbableAuthenticationError
 
-from ocppj.queues import queue_arguments
+from ocppj.queues import broker_urls, queue_arguments
 from wsgate.carrier import Batch, CarrierListener
 from wsgate.config import AMQPConfig, Config
 
@@ -46,6 +46,9 @@ class AMQPCarrier:
 
     def __init__(self, broker: AMQPConfig, config: Config) -> None:
         self._broker = broker
+        urls = broker_urls(broker.url)
+        self._urls = random.sample(urls, len(urls))
+        """All nodes of the broker, the one in use first; another order in each gateway."""
         # Older than this, a frame's socket has been closed; what must not be lost is published again.
         self._expiration = str(int((config.outage_grace_s + config.outage_spread_s) * 1000))
         self._listener: CarrierListener | None = None
@@ -125,24 +128,28 @@ class AMQPCarrier:
     # -- the connection ---------------------------------------------------------------------------------------
 
     async def _keep_connected(self, listener: CarrierListener) -> None:
-        pause = BACK_OFF_S[0]
+        pause, failures = BACK_OFF_S[0], 0
         while True:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     connection = await self._connect()
             except (AMQPError, OSError, TimeoutError, RuntimeError, ValueError) as error:
                 self._complain("No connection to the broker %s: %s", error)
+                self._try_next_node()
+                failures += 1
+                if failures % len(self._urls):
+                    continue
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, BACK_OFF_S[1])
                 continue
             try:
                 await self._use(connection, listener)
-                pause = BACK_OFF_S[0]
+                pause, failures = BACK_OFF_S[0], 0
             finally:
                 await _close(connection)
 
     async def _connect(self) -> AbstractConnection:
-        url = self._broker.url
+        url = self._urls[0]
         options: dict[str, Any] = {} if "heartbeat" in parse_qs(urlsplit(url).query) else {"heartbeat": HEARTBEAT_S}
         names: Any = {"connection_name": "wsgate"}
         connection: AbstractConnection = await aio_pika.connect(url, client_properties=names, **options)
@@ -163,10 +170,11 @@ class AMQPCarrier:
                 await self._open(connection, listener, on_close)
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             self._complain("The broker %s cannot be used: %s", error)
+            self._try_next_node()
             await asyncio.sleep(BACK_OFF_S[1] * random.uniform(0.5, 1.0))
             return
         self._last_complaint = ""
-        logger.info("Connected to the broker %s, replies come to %s", _shown(self._broker.url), self._reply_to)
+        logger.info("Connected to the broker %s, replies come to %s", _shown(self._urls[0]), self._reply_to)
         try:
             listener.connected()
             await lost.wait()
@@ -198,9 +206,12 @@ class AMQPCarrier:
         arguments = queue_arguments(self._broker.queue_type, version)
         await channel.declare_queue(self._broker.queue, durable=True, arguments=arguments)
 
+    def _try_next_node(self) -> None:
+        self._urls.append(self._urls.pop(0))
+
     def _complain(self, text: str, error: BaseException) -> None:
         """Say it once, not with every attempt."""
-        complaint = text % (_shown(self._broker.url), _explain(error))
+        complaint = text % (_shown(self._urls[0]), _explain(error))
         logger.log(logging.DEBUG if complaint == self._last_complaint else logging.ERROR, "%s", complaint)
         self._last_complaint = complaint
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ocppj.queues import QUEUE_TYPES, RPC_QUEUE
+from ocppj.queues import QUEUE_TYPES, RPC_QUEUE, broker_urls
 from wsgate.errors import ConfigError
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -132,7 +132,8 @@ class Config:
 
 @dataclass(frozen=True, kw_only=True)
 class AMQPConfig:
-    """The broker's URL (amqp:// or amqps://, parameters as of aio-pika) and the queue that the workers consume."""
+    """The broker's URL (amqp:// or amqps://, parameters as of aio-pika; several, separated by commas, for a cluster)
+    and the queue that the workers consume."""
 
     url: str = "amqp://guest:guest@127.0.0.1:5672/"
     queue: str = RPC_QUEUE
@@ -263,7 +264,7 @@ def command_line() -> argparse.ArgumentParser:
 
     where = ("where to listen; may be repeated or comma separated", [default.listen], "127.0.0.1:9000")
     add("--listen", *where, metavar="HOST:PORT", type=_listen, action=_Append)
-    add("--amqp-url", "the broker", broker.url, metavar="URL", type=_amqp_url)
+    add("--amqp-url", "the broker; of a cluster all nodes, comma separated", broker.url, metavar="URL", type=_amqp_url)
     add("--queue", "the queue that the workers consume", broker.queue, metavar="NAME", type=_queue_name)
     add("--queue-type", "quorum for a broker cluster", broker.queue_type, choices=QUEUE_TYPES)
     add("--name", "prefix of this gateway's name", "", "the host's name", metavar="NAME", type=_name)
@@ -381,8 +382,8 @@ def _tls(values: argparse.Namespace) -> TLSConfig | None:
 
 
 def _amqp_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+    parts = [urlsplit(url) for url in broker_urls(text)]
+    if not parts or any(each.scheme not in ("amqp", "amqps") or not each.hostname for each in parts):
         # The text itself may carry a password: it is not repeated.
         raise argparse.ArgumentTypeError("not a broker's URL, such as amqp://user:password@host:5672/vhost")
     return text

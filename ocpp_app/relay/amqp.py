@@ -3,6 +3,7 @@
 
 import logging
 import os
+import random
 import threading
 import uuid
 from collections import deque
@@ -20,7 +21,7 @@ from ocpp_app.errors import DeliveryUnknown, RelayUnavailable
 from ocpp_app.relay.base import Items
 from ocpp_app.relay.wakeups import Wakeups
 from ocppj import envelope
-from ocppj.queues import queue_arguments
+from ocppj.queues import broker_urls, queue_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,16 @@ TRANSIENT = pika.BasicProperties(delivery_mode=1, content_type="application/msgp
 BROKER_ERRORS = (AMQPError, OSError)
 
 
-def parameters(url: str) -> pika.URLParameters:
-    """How we connect to a broker."""
+def parameters(url: str) -> list[pika.URLParameters]:
+    """How we connect to a broker; of several nodes those that come later are tried when the first does not answer.
+
+    Each time in another order, so that connections spread over all nodes.
+    """
+    urls = broker_urls(url)
+    return [_parameters_of(each) for each in random.sample(urls, len(urls))]
+
+
+def _parameters_of(url: str) -> pika.URLParameters:
     found = pika.URLParameters(url)
     found.heartbeat = 30
     found.blocked_connection_timeout = 60

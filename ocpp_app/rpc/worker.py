@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How long the loop waits for messages before it looks after the housekeeping."""
-FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 10.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 2.0
+"""Between two attempts while the database is away: the full rate is to be there again within 10 s after its return."""
 
 
 class Worker:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts.services.errors import ServiceMissing
-from tests.faults import report
+from tests.faults import report, scenes
 from tests.faults.injections import FAULTS
 from tests.faults.report import Section
 from tests.faults.run import Injection, faults_run
@@ -52,7 +52,12 @@ def soak(folder: Path) -> Section:
         return report.soak_section(run.finish())
 
 
-PARTS: dict[str, Callable[[Path], Section]] = {"soak": soak}
+PARTS: dict[str, Callable[[Path], Section]] = {
+    "soak": soak,
+    "cluster": lambda folder: scenes.broker_cluster(folder, say),
+    "storm": lambda folder: scenes.storm_of_all(folder, say),
+    "site": lambda folder: scenes.one_process(folder, say),
+}
 
 
 def machine() -> str:

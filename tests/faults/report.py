@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.injections import BACK_OFF_S, FAULTS, WITHIN_S
+from tests.faults.injections import BACK_OFF_S, WITHIN_S
 from tests.faults.reconcile import KINDS, Finding
 from tests.faults.run import Injection, Outcome
 
@@ -29,10 +29,8 @@ def soak_section(outcome: Outcome) -> Section:
     findings, named = outcome.findings, _by_fault(outcome)
     rows = ["| fault | times | CALLs | lost | doubled | wrong | seconds to recover | allowed | kept |"]
     rows.append("|---|---|---|---|---|---|---|---|---|")
-    for fault in FAULTS.values():
+    for fault in dict.fromkeys(sorted((one.fault for one in outcome.injections), key=lambda fault: fault.what)):
         of_it = [one for one in outcome.injections if one.fault is fault]
-        if not of_it:
-            continue
         found = [sum(one.kind == kind for one in named[fault.name]) for kind in KINDS]
         alone = [one.recovered_s for one in of_it if one.is_alone]
         worst = max((seconds for seconds in alone if seconds is not None), default=None)

@@ -14,7 +14,7 @@ from tests.faults.balancer import Balancer
 from tests.faults.fleet import DELIVERY_S
 from tests.faults.injections import FAULTS, GONE_FOR_S, Fault, Scene
 from tests.faults.reconcile import Findings, Reconciliation
-from tests.faults.system import System, running
+from tests.faults.system import Site, System, running
 from tests.faults.truth import read_truth
 from tests.faults.watch import Commands, Fleet, Growth, Watch, growths
 
@@ -84,7 +84,7 @@ class Run:
     """One central system with its fleet; ``alone`` and ``mixed`` may follow one another, ``finish`` comes last."""
 
     def __init__(
-        self, folder: Path, system: System, chargers: int, seed: int, ends: ExitStack, baseline_s: float
+        self, folder: Path, system: System | Site, chargers: int, seed: int, ends: ExitStack, baseline_s: float
     ) -> None:
         self.outcome = Outcome(seed, chargers=chargers)
         self._began = time.monotonic()
@@ -196,7 +196,7 @@ class Run:
         outcome.growths = growths(watch.memory)
         outcome.restarts = self.system.supervisor.restarts
         # Web may answer a request with 500 while the database is away.
-        outcome.tracebacks = [name for name in self.system.tracebacks({}) if name != "web"]
+        outcome.tracebacks = [name for name in self.system.tracebacks({}) if name not in ("web", "runcsms")]
         outcome.seconds = time.monotonic() - self._began
         return outcome
 

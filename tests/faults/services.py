@@ -37,6 +37,10 @@ class Broker:
         self.process = Process(name, [str(self._server)], self._variables, home)
 
     @property
+    def nodes(self) -> "list[Broker]":
+        return [self]
+
+    @property
     def url(self) -> str:
         return rabbitmq.url_of(self._instance, quote(VIRTUAL_HOST, safe=""))
 
@@ -47,11 +51,14 @@ class Broker:
         wait_until(self.is_reachable, f"{self.process.name} answers", rabbitmq.START_TIMEOUT_S)
 
     def control(self, *words: str) -> None:
-        """``rabbitmqctl`` with these words."""
+        """``rabbitmqctl`` with these words; again while the node does not run, because another fault is at work."""
         assert self._server is not None
         command = [str(self._server.with_name("rabbitmqctl")), *words]
-        done = subprocess.run(command, env=self._variables, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, f"rabbitmqctl {' '.join(words)}: {done.stdout}{done.stderr}"
+        wait_until(
+            lambda: not subprocess.run(command, env=self._variables, capture_output=True, timeout=60).returncode,
+            f"rabbitmqctl {' '.join(words)}",
+            rabbitmq.START_TIMEOUT_S,
+        )
 
     def end(self) -> None:
         self.process.end()

@@ -13,7 +13,7 @@ from typing import Any
 
 from scripts import ports
 from scripts.services.state import choose_port
-from tests.e2e.central_system import HOST, SETTINGS, CentralSystem
+from tests.e2e.central_system import HOST, SETTINGS, CentralSystem, Single
 from tests.e2e.processes import ROOT, Process, environment, wait_until
 from tests.faults.services import Broker, BrokerCluster, Database
 
@@ -75,7 +75,32 @@ class Supervisor:
                         self.restarts += 1
 
 
-class System(CentralSystem):
+class Asked:
+    """The REST API of a central system, as a program of somebody else uses it."""
+
+    http_port: int
+    token = ""
+
+    def issue_token(self: Any) -> None:
+        """Make a token for commands."""
+        done = self.manage("create_api_token", "faults", "--scope", "operate")
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.token = done.stdout.strip()
+
+    def request(self, method: str, path: str, body: Any = None, timeout_s: float = 40.0) -> tuple[int, Any]:
+        """One request; ``OSError`` or ``HTTPException`` where web is away."""
+        connection = http.client.HTTPConnection(HOST, self.http_port, timeout=timeout_s)
+        try:
+            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+            connection.request(method, f"/api/v1/{path}", json.dumps(body) if body is not None else None, headers)
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+
+class System(Asked, CentralSystem):
     """Gateways, worker processes and web over RabbitMQ and PostgreSQL."""
 
     def __init__(
@@ -86,7 +111,6 @@ class System(CentralSystem):
         self.supervisor = Supervisor()
         self.clock_file = folder / "clock-offset"
         self.http_port = choose_port()
-        self.token = ""
         urls = ",".join(broker.urls) if isinstance(broker, BrokerCluster) else broker.url
         inside = {"PYTHONPATH": f"{INSIDE}:{ROOT}", "FAULTS_CLOCK": str(self.clock_file), "FAULTS_GUARD_OFF": guard_off}
         links = {"AMQP_URL": urls, "WSGATE_AMQP_URL": urls, "SECRET_KEY": secrets.token_urlsafe(40)}
@@ -113,12 +137,20 @@ class System(CentralSystem):
         """What a rolling restart restarts."""
         return [self.worker, *self.gateways, self.web]
 
+    @property
+    def pids(self) -> list[tuple[str, int]]:
+        """What runs now, by the names of the parts."""
+        found = [(process.name, process.pid) for process in (*self.gateways, self.web) if process.is_running]
+        if self.worker.is_running:
+            found.append(("worker (parent)", self.worker.pid))
+            found += [("worker", pid) for pid in self.worker.children]
+        return found
+
     def prepare(self) -> None:
-        """Migrate, and make a token for commands."""
-        for arguments in (["migrate", "-v0"], ["create_api_token", "faults", "--scope", "operate"]):
-            done = self.manage(*arguments)
-            assert done.returncode == 0, done.stdout + done.stderr
-        self.token = done.stdout.strip()
+        """Migrate, and make a token."""
+        done = self.manage("migrate", "-v0")
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.issue_token()
 
     def start(self) -> None:
         for process in self.parts:
@@ -138,17 +170,27 @@ class System(CentralSystem):
         for process in self.parts:
             process._environment.update(variables)
 
-    def request(self, method: str, path: str, body: Any = None, timeout_s: float = 40.0) -> tuple[int, Any]:
-        """One request to the REST API; ``OSError`` or ``HTTPException`` where web is away."""
-        connection = http.client.HTTPConnection(HOST, self.http_port, timeout=timeout_s)
-        try:
-            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-            connection.request(method, f"/api/v1/{path}", json.dumps(body) if body is not None else None, headers)
-            response = connection.getresponse()
-            text = response.read()
-            return response.status, json.loads(text) if text else None
-        finally:
-            connection.close()
+    def end(self) -> None:
+        self.supervisor.end()
+        super().end()
+
+
+class Site(Asked, Single):
+    """``runcsms`` on SQLite, supervised."""
+
+    def __init__(self, folder: Path, database: Path) -> None:
+        settings = {"OCPP_UNKNOWN_ID_TAG": "accept", "OCPP_API_THROTTLE": "100000/min"}
+        super().__init__(folder, f"sqlite:///{database}", {**settings, "SECRET_KEY": secrets.token_urlsafe(40)})
+        self.supervisor = Supervisor()
+
+    @property
+    def pids(self) -> list[tuple[str, int]]:
+        return [("runcsms", self.runcsms.pid)] if self.runcsms.is_running else []
+
+    def start(self) -> None:
+        super().start()
+        self.issue_token()
+        self.supervisor.watch(self.runcsms)
 
     def end(self) -> None:
         self.supervisor.end()
@@ -156,21 +198,32 @@ class System(CentralSystem):
 
 
 @contextmanager
-def running(folder: Path, *, guard_off: str = "", **settings: str) -> Iterator[System]:
-    """A whole central system of its own, with broker and database; nothing of it is left afterwards."""
-    folder.mkdir(parents=True, exist_ok=True)
+def running_on(folder: Path, broker: Broker | BrokerCluster, guard_off: str = "", **settings: str) -> Iterator[System]:
+    """A central system with a database of its own, over a broker that runs."""
     with ExitStack() as ends:
-        broker = Broker(folder / "broker")
-        ends.callback(broker.end)
-        broker.process.start()
         postgres = Database(folder)
         ends.callback(postgres.end)
         postgres.start()
         system = System(folder, broker, postgres, guard_off, **settings)
         ends.callback(system.end)
         system.prepare()
-        broker.wait_until_reachable()
+        for node in broker.nodes:
+            node.wait_until_reachable()
         system.start()
-        system.supervisor.watch(broker.process, postgres.process)
+        system.supervisor.watch(postgres.process)
         yield system
-        system.supervisor.end()
+        system.supervisor.end()  # before anything that it would start again
+
+
+@contextmanager
+def running(folder: Path, *, guard_off: str = "", **settings: str) -> Iterator[System]:
+    """A central system with broker and database of its own, all supervised; nothing of it is left afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    broker = Broker(folder / "broker")
+    broker.process.start()
+    try:
+        with running_on(folder, broker, guard_off, **settings) as system:
+            system.supervisor.watch(broker.process)
+            yield system
+    finally:
+        broker.end()

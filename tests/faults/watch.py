@@ -17,7 +17,7 @@ import psycopg
 from tests.e2e.central_system import HOST
 from tests.e2e.processes import PATIENCE_S, ROOT, environment, wait_until
 from tests.faults.balancer import Balancer
-from tests.faults.system import System
+from tests.faults.system import Site, System
 
 WINDOW_S = 2.0
 """The rate at a moment is that of so long before it."""
@@ -108,7 +108,7 @@ class Fleet:
 class Watch:
     """Looks at everything, in a thread of its own."""
 
-    def __init__(self, system: System, fleets: list[Fleet]) -> None:
+    def __init__(self, system: System | Site, fleets: list[Fleet]) -> None:
         self.system = system
         self.fleets = fleets
         self.memory: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
@@ -178,19 +178,10 @@ class Watch:
 
     def _look_at_memory(self) -> None:
         now = time.monotonic()
-        for name, pid in self._pids():
+        for name, pid in self.system.pids:
             with suppress(OSError, IndexError):
                 kib = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB
                 self.memory[name].append((pid, now, kib / 1024))
-
-    def _pids(self) -> list[tuple[str, int]]:
-        system = self.system
-        others = (*system.gateways, system.web)
-        found = [(process.name, process.pid) for process in others if process.is_running]
-        if system.worker.is_running:
-            found.append(("worker (parent)", system.worker.pid))
-            found += [("worker", pid) for pid in system.worker.children]
-        return found
 
 
 @dataclass
@@ -228,7 +219,7 @@ def growths(memory: dict[str, list[tuple[int, float, float]]]) -> list[Growth]:
 class Commands:
     """Somebody at the console: asks one charge point after the other for something, and waits for the answer."""
 
-    system: System
+    system: System | Site
     identities: list[str]
     outcomes: list[tuple[str, int, Any]] = field(default_factory=list)
     """Identity, HTTP status (0: web was away), body."""

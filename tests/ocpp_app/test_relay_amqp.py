@@ -244,6 +244,15 @@ def test_publisher_connects_again_after_an_outage(amqp_url: str, broker: BrokerE
         assert publisher.reply_queue != first
 
 
+def test_nodes_that_do_not_answer_are_passed_over(
+    amqp_url: str, new_carrier: NewCarrier, rpc_queue: str, broker: BrokerEnd
+) -> None:
+    urls = f"amqp://127.0.0.1:1/,amqp://127.0.0.1:2/ , {amqp_url}"
+    carrier = new_carrier(urls)
+    assert AmqpPublisher(urls).send(rpc_queue, [COMMAND])
+    assert carrier.get(WITHIN_S)
+
+
 def test_publisher_without_a_broker_says_so() -> None:
     publisher = AmqpPublisher("amqp://127.0.0.1:1/")
     for _attempt in range(2):

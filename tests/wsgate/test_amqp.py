@@ -218,3 +218,12 @@ async def test_wrong_password_is_explained_and_not_shown(amqp_url, queue_name, c
             await until(lambda: "password is wrong" in caplog.text)
 
     assert "not-the-password" not in caplog.text
+
+
+async def test_nodes_that_do_not_answer_are_passed_over(amqp_url, queue_name):
+    dead = ",".join(f"amqp://127.0.0.1:{port}/" for port in (1, 2, 3))
+    async with broker_at(amqp_url, queue_name) as broker:
+        await broker.serve(Backend())
+        async with gateway_at(f"{dead},{amqp_url}", queue_name) as gateway, client(gateway) as charge_point:
+            await charge_point.send(HEARTBEAT.format(1))
+            assert await receive(charge_point) == '[3,"1",{}]'

@@ -26,7 +26,7 @@ from ocpp_app.rpc.worker import Worker
 logger = logging.getLogger(__name__)
 
 RESTART_AFTER_S = 1.0
-FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 10.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 2.0
 STOP_WITHIN_S = 30.0
 
 
