@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ocpp_app import audit, security_events
 from ocpp_app.client_address import client_address
-from ocpp_app.models import SecurityEventKind
+from ocpp_app.models import ChargePoint, SecurityEventKind
 from ocpp_app.security_events import Seen
 
 
@@ -22,6 +22,12 @@ def note_if_foreign(request: HttpRequest, rows: QuerySet[Any]) -> None:
 def note_wrong_token(request: HttpRequest) -> None:
     """Somebody has shown a token that is none."""
     _note(request, SecurityEventKind.WRONG_TOKEN, request.path)
+
+
+def note_wrong_transfer(request: HttpRequest, charge_point: ChargePoint | None, detail: str) -> None:
+    """Somebody has used an address for a file that is none, or that is over; of a charge point, where it is known."""
+    seen = Seen(SecurityEventKind.WRONG_TRANSFER, client_address(request), charge_point, detail=detail)
+    security_events.write([seen], timezone.now())
 
 
 def _note(request: HttpRequest, kind: str, detail: str) -> None:

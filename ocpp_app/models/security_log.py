@@ -86,6 +86,7 @@ class SecurityEventKind(models.TextChoices):
     LOGIN_THROTTLED = "login_throttled", _("too many failed logins")
     WRONG_TOKEN = "wrong_token", _("API token that is none")
     FOREIGN_ROW = "foreign_row", _("row of another organisation asked for")
+    WRONG_TRANSFER = "wrong_transfer", _("one-time address that is none, or is over")
 
 
 class SecurityEvent(models.Model):

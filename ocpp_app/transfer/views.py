@@ -19,6 +19,7 @@ from ocpp_app.models import DiagnosticsTask, FirmwareTask, TaskState
 from ocpp_app.transfer import uploads
 from ocpp_app.transfer.links import digest_of
 from ocpp_app.transfer.uploads import TooLarge, Truncated
+from ocpp_app.trespass import note_wrong_transfer
 from ocppj.secrets import shown_location
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,9 @@ def upload(request: HttpRequest, token: str, name: str = "") -> HttpResponse:
     """Take one file: the body, or the file in a multipart form. 201: kept; 410: the address was used, or is over."""
     task = DiagnosticsTask.objects.filter(link_digest=digest_of(token)).select_related("charge_point").first()
     if task is None:
-        return _say(request, 404, "There is no such address.")
+        return _refuse(request, None, 404, "There is no such address.")
     if task.uploaded_at is not None or task.state == TaskState.CANCELLED or task.expires_at <= timezone.now():
-        return _say(request, 410, "This address was used already, or its time is over.")
+        return _refuse(request, task, 410, "This address was used already, or its time is over.")
     length = _content_length(request)
     is_form = request.content_type == "multipart/form-data" and request.method == "POST"
     if length is not None and length > conf.upload_max_bytes() + (MULTIPART_ROOM if is_form else 0):
@@ -63,7 +64,7 @@ def upload(request: HttpRequest, token: str, name: str = "") -> HttpResponse:
     except (Truncated, MultiPartParserError, RequestDataTooBig, TooManyFilesSent) as error:
         return _say(request, 400, f"No file was kept: {error}")
     if size is None:
-        return _say(request, 410, "This address was used already.")
+        return _refuse(request, task, 410, "This address was used already.")
     logger.info("%s has uploaded %d bytes.", task.charge_point.identity, size)
     return _say(request, 201, "Kept.")
 
@@ -74,9 +75,9 @@ def firmware(request: HttpRequest, token: str, name: str = "") -> HttpResponseBa
     tasks = FirmwareTask.objects.filter(link_digest=digest_of(token)).select_related("firmware", "charge_point")
     task = tasks.first()
     if task is None or task.firmware is None:
-        return _say(request, 404, "There is no such address.")
+        return _refuse(request, None, 404, "There is no such address.")
     if task.state in NO_MORE_DOWNLOADS or task.expires_at <= timezone.now():
-        return _say(request, 410, "This address was for an update that has ended, or its time is over.")
+        return _refuse(request, task, 410, "This address was for an update that has ended, or its time is over.")
     size = task.firmware.size
     wanted = _range(request.headers.get("Range", ""), size)
     if wanted is None:
@@ -115,6 +116,13 @@ def _say(request: HttpRequest, status: int, text: str) -> HttpResponse:
         # Django would log the path as it is, and the address may still be valid.
         response._has_been_logged = True  # type: ignore[attr-defined]
     return response
+
+
+def _refuse(request: HttpRequest, task: DiagnosticsTask | FirmwareTask | None, status: int, text: str) -> HttpResponse:
+    """Somebody may have read an address, or guesses: it is seen."""
+    charge_point = None if task is None else task.charge_point
+    note_wrong_transfer(request, charge_point, f"{request.method} {shown_location(request.path)}: {text}")
+    return _say(request, status, text)
 
 
 def _too_large(request: HttpRequest) -> HttpResponse:

@@ -1,6 +1,7 @@
 """Somebody says that he is a charge point, with and without what proves it."""
 
 import asyncio
+import base64
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -137,3 +138,50 @@ async def test_old_password_after_a_new_one_was_set(pki: Pki) -> None:
         assert await system.status("/ocpp/OWNER", additional_headers=basic("OWNER", KEY)) == 401
         assert await system.status("/ocpp/OWNER", additional_headers=basic("OWNER", bytes.fromhex(key))) == 101
         await system.seen("wrong_credentials", "OWNER")
+
+
+PAGE = "https://csms.example"
+
+
+@pytest.mark.parametrize(
+    ("origin", "offered", "status"),
+    [
+        (PAGE, [("OWNER", KEY)], 101),
+        (PAGE, [("OWNER", "0123456789abcdef-wrong")], 401),
+        (PAGE, [("HONEST", OTHER_KEY)], 401),  # right, but somebody else's
+        (PAGE, [("OWNER", KEY), ("OWNER", "0123456789abcdef-wrong")], 401),
+        ("https://evil.example", [("OWNER", KEY)], 401),
+        (f"{PAGE}.evil.example", [("OWNER", KEY)], 401),
+        ("http://csms.example", [("OWNER", KEY)], 401),
+        ("null", [("OWNER", KEY)], 401),
+        (None, [("OWNER", KEY)], 401),
+    ],
+)
+async def test_credentials_in_a_subprotocol_count_from_our_own_pages_only(
+    origin: str | None, offered: list[tuple[str, str]], status: int, pki: Pki, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "wsgate")
+    entries = ["ocpp.basic." + _packed(*credentials) for credentials in offered]
+    async with attacked(pki, browser_origins=(PAGE,)) as system:
+        found = await system.status("/ocpp/OWNER", subprotocols=["ocpp1.6", *entries], origin=origin)
+        assert found == status
+        if status == 101:
+            session = await in_database(lambda: Session.objects.get(charge_point__identity="OWNER"))
+            assert (session.authenticated, session.subprotocol) == (True, "ocpp1.6")
+        else:
+            assert not await system.is_connected("OWNER")
+            await system.seen("wrong_credentials", "OWNER")
+        assert not any(text in caplog.text for text in (KEY, *entries))
+
+
+async def test_credentials_in_a_subprotocol_do_not_stand_in_for_the_header(pki: Pki) -> None:
+    wrong = basic("OWNER", "0123456789abcdef-wrong")
+    offers = ["ocpp1.6", "ocpp.basic." + _packed("OWNER", KEY)]
+    async with attacked(pki, browser_origins=(PAGE,)) as system:
+        options = {"subprotocols": offers, "origin": PAGE, "additional_headers": wrong}
+        assert await system.status("/ocpp/OWNER", **options) == 401
+        await system.seen("wrong_credentials", "OWNER")
+
+
+def _packed(identity: str, password: str) -> str:
+    return base64.urlsafe_b64encode(f"{identity}:{password}".encode()).decode().rstrip("=")
