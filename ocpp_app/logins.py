@@ -18,6 +18,7 @@ from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import select_template
 from django.utils import timezone
 from django.utils.translation import ngettext
 
@@ -67,7 +68,7 @@ class LoginMiddleware:
         response = self._get_response(request)
         wait_s = getattr(request, "ocpp_login_wait_s", None)
         if wait_s is not None:
-            return _too_many(wait_s)
+            return _too_many(request, wait_s)
         device = getattr(request, "ocpp_new_device", None)
         if device is not None:
             response.set_cookie(
@@ -135,15 +136,17 @@ def note_success(sender: Any, request: HttpRequest | None, user: Any, **_kwargs:
     request.ocpp_new_device = [row.device or secrets.token_hex(16), row.account]  # type: ignore[union-attr]
 
 
-def _too_many(wait_s: int) -> HttpResponse:
+def _too_many(request: HttpRequest, wait_s: int) -> HttpResponse:
+    """A page that says how long; the console's own where there is one."""
     minutes = math.ceil(wait_s / 60)
     text = ngettext(
         "Too many failed sign-ins. Wait %d minute, then try again.",
         "Too many failed sign-ins. Wait %d minutes, then try again.",
         minutes,
     )
+    template = select_template(["ocpp_console/too_many.html", "ocpp_app/too_many.html"])
     headers = {"Retry-After": str(wait_s), "Cache-Control": "no-store"}
-    return HttpResponse(text % minutes + "\n", status=429, content_type="text/plain; charset=utf-8", headers=headers)
+    return HttpResponse(template.render({"text": text % minutes}, request), status=429, headers=headers)
 
 
 user_logged_in.connect(note_success, dispatch_uid="ocpp_note_success")

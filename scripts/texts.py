@@ -28,7 +28,15 @@ ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = ROOT / "ocpp_app" / "texts.py"
 CATALOGUES = ROOT / "ocpp_app" / "locale"
 SOURCES = ("ocppj", "ocpp_app", "wsgate")
-LEFT_OUT = ("ocpp_app/admin/", "ocpp_app/api/", "ocpp_app/console/", "ocpp_app/management/", "ocpp_app/migrations/")
+LEFT_OUT = (
+    "ocpp_app/admin/",
+    "ocpp_app/api/",
+    "ocpp_app/console/",
+    "ocpp_app/management/",
+    "ocpp_app/migrations/",
+    "ocpp_app/monitoring/",
+    "wsgate/admin.py",
+)
 OF_MIGRATIONS = "ocpp_app/migrations/0002_default_rows.py"
 NOT_SHOWN = (
     "texts.py",

@@ -29,6 +29,8 @@ ITEMS: tuple[Item, ...] = (
     Item("reports", _("Reports"), permission="ocpp_app.view_transaction"),
     Item("tariffs", _("Tariffs"), permission="ocpp_app.view_tariff"),
     Item("batches", _("Commands to many"), permission="ocpp_app.view_commandbatch"),
+    Item("profiles", _("Charging profiles"), permission="ocpp_app.view_chargingprofile"),
+    Item("campaigns", _("Firmware"), permission="ocpp_app.view_firmwarecampaign"),
     Item("people", _("People"), Scope.ADMIN, "ocpp_app.add_membership"),
     Item("tokens", _("API tokens"), Scope.ADMIN, "ocpp_app.add_apitoken"),
     Item("webhooks", _("Webhooks"), Scope.ADMIN, "ocpp_app.add_webhooksubscription"),

@@ -49,10 +49,20 @@ PAGES = {
     "tariffs": "/tariffs/",
     "tariff": "/tariffs/1/",
     "batches": "/batches/",
+    "batch-form": "/batches/send/Reset/",
+    "profiles": "/profiles/",
+    "profile": "/profiles/1/",
+    "profile-form": "/profiles/1/change/",
+    "campaigns": "/campaigns/",
+    "campaign": "/campaigns/1/",
+    "campaign-add": "/campaigns/add/?as_targets=yes",
+    "firmware-add": "/firmware/add/",
     "people": "/people/",
     "tokens": "/tokens/",
     "webhooks": "/webhooks/",
     "webhook-add": "/webhooks/add/",
+    "deliveries": "/webhooks/1/deliveries/",
+    "simulator": "/demo/ocpp/",
 }
 
 
@@ -72,6 +82,8 @@ def main() -> int:
         "OCPP_SECURITY_PROFILE": "0",
         "OCPP_UNKNOWN_ID_TAG": "accept",
         "OCPP_AUTO_REMOTE_START": "off",
+        "OCPP_SIMULATOR": "staff",
+        "OCPP_TRANSFER_URL": "https://csms.example.com/transfer/",
         "AMQP_URL": "",
         "OCPP_RELAY": "memory",
     }
@@ -97,7 +109,7 @@ def main() -> int:
                     "20",
                 ]
                 running.append(subprocess.Popen(simulator, cwd=ROOT, env=environment, stdout=log, stderr=log))
-            shoot(path, f"http://127.0.0.1:{http}", sys.argv[1:])
+            shoot(path, f"http://127.0.0.1:{http}", f"ws://127.0.0.1:{ws}/ocpp", sys.argv[1:])
     finally:
         for process in reversed(running):
             process.terminate()
@@ -114,13 +126,14 @@ def wait_until_listening(*wanted: int) -> None:
         time.sleep(0.1)
 
 
-def shoot(chromium_path: str, address: str, only: list[str]) -> None:
+def shoot(chromium_path: str, address: str, endpoint: str, only: list[str]) -> None:
     from playwright.sync_api import sync_playwright
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         state = sign_in(browser, address)
+        guess_too_often(browser, address)
         for size, (width, height) in SIZES.items():
             for scheme in ("light", "dark"):
                 view: Any = {"width": width, "height": height}
@@ -132,7 +145,10 @@ def shoot(chromium_path: str, address: str, only: list[str]) -> None:
                 page.on("pageerror", lambda error: print(error, file=sys.stderr))
                 for name, path in PAGES.items():
                     if not only or name in only:
-                        take(page, address + path, f"{name}-{size}-{scheme}")
+                        page.goto(address + path)
+                        if name == "simulator":
+                            charge(page, endpoint)
+                        take(page, f"{name}-{size}-{scheme}")
                 context.close()
         browser.close()
 
@@ -150,8 +166,33 @@ def sign_in(browser: Any, address: str) -> Any:
     return context.storage_state()
 
 
-def take(page: Any, url: str, name: str) -> None:
-    page.goto(url)
+def guess_too_often(browser: Any, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}/login/")
+    while page.query_selector("[name=password]"):
+        page.fill("[name=username]", "nobody")
+        page.fill("[name=password]", "a guess")
+        page.click("button.primary")
+    page.screenshot(path=FOLDER / "too-many.png")
+    context.close()
+
+
+def charge(page: Any, endpoint: str) -> None:
+    """A charge point in the browser, and a car at it."""
+    page.wait_for_selector("body[data-ready]")
+    form = page.locator("#add")
+    form.get_by_label("Endpoint", exact=True).fill(endpoint)
+    form.get_by_label("Identity", exact=True).fill("ON-THE-PAGE")
+    form.get_by_role("button", name="Switch it on").click()
+    card = page.locator("article.charger")
+    card.get_by_role("button", name="Plug in", exact=True).first.click()
+    card.locator(".reader input").first.fill("Miller")
+    card.get_by_role("button", name="Present", exact=True).first.click()
+    card.locator(".status").first.get_by_text("Charging", exact=True).wait_for()
+
+
+def take(page: Any, name: str) -> None:
     page.wait_for_load_state("networkidle")
     for chart in page.query_selector_all("[data-chart]"):
         chart.wait_for_selector(".u-wrap")

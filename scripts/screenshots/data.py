@@ -56,6 +56,9 @@ def fill(chance: random.Random) -> None:
     for charge_point in charge_points:
         charge_for_a_month(chance, charge_point, tariff, now)
     make_oddities(charge_points, now)
+    make_profile(charge_points, now)
+    make_campaign(charge_points, now)
+    make_charge_point(Site.objects.get(name="Yard"), "ON-THE-PAGE", now)
     draw_power(chance, organisation, now)
 
 
@@ -273,6 +276,71 @@ def make_oddities(charge_points: list[Any], now: datetime) -> None:
             "unknownKey": ["Colour"],
         },
     )
+
+
+def make_profile(charge_points: list[Any], now: datetime) -> None:
+    """Less by day; in two places, and taken at one of them."""
+    from ocpp_app.models import ChargePointGroup, ChargingProfile, ProfileAssignment, ProfileInstallation
+
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    profile = ChargingProfile.objects.create(
+        description="Day 16 A, night 32 A",
+        purpose="TxDefaultProfile",
+        kind="Recurring",
+        recurrency_kind="Daily",
+        start_schedule=day,
+        duration_s=86_400,
+    )
+    for start_s, limit in ((0, 32), (6 * 3600, 16), (22 * 3600, 32)):
+        profile.periods.create(start_period_s=start_s, limit=limit)
+    group = ChargePointGroup.objects.create(name="Yard")
+    group.charge_points.set(charge_points[3:])
+    ProfileAssignment.objects.create(charging_profile=profile, charge_point=charge_points[0])
+    ProfileAssignment.objects.create(charging_profile=profile, group=group)
+    for charge_point, state, answer in (
+        (charge_points[0], "installed", "Accepted"),
+        (charge_points[4], "refused", "NotSupported"),
+    ):
+        ProfileInstallation.objects.create(
+            charge_point=charge_point,
+            connector_number=0,
+            profile_id=profile.pk,
+            charging_profile=profile,
+            purpose=profile.purpose,
+            stack_level=0,
+            state=state,
+            answer=answer,
+            status_at=now,
+            is_assigned=True,
+        )
+
+
+def make_campaign(charge_points: list[Any], now: datetime) -> None:
+    """Firmware on its way, wave by wave; paused, so that it stays as it is."""
+    from django.core.files.base import ContentFile
+
+    from ocpp_app import firmware_files
+    from ocpp_app.models import CampaignTarget, Firmware, FirmwareCampaign
+
+    firmware = Firmware(version="2.5.0", vendor="Volterra", model="One *")
+    file = ContentFile(b"firmware" * 40_000, "one-2.5.0.bin")
+    firmware_files.describe(firmware, file, "one-2.5.0.bin")
+    firmware.file = file
+    firmware.save()
+    campaign = FirmwareCampaign.objects.create(
+        name="Spring update", firmware=firmware, wave_size="2", state="paused", wave=2, created_at=now
+    )
+    for number, (charge_point, state) in enumerate(
+        zip(charge_points, ("done", "done", "failed", "waiting", "skipped"), strict=True)
+    ):
+        CampaignTarget.objects.create(
+            campaign=campaign,
+            charge_point=charge_point,
+            wave=0 if state == "skipped" else 1 + number // 2,
+            state=state,
+            started_at=now if state in ("done", "failed") else None,
+            detail={"failed": "It reports DownloadFailed.", "skipped": "It has version 2.5.0 already."}.get(state, ""),
+        )
 
 
 def draw_power(chance: random.Random, organisation: Any, now: datetime) -> None:

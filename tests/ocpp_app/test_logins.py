@@ -53,7 +53,13 @@ def test_who_has_to_wait_is_told_how_long(client: Client) -> None:
         sign_in(client, "guess")
     response = client.post(reverse("admin:login"), {"username": "olga", "password": "x"}, REMOTE_ADDR=OFFICE)
     assert 0 < int(response["Retry-After"]) <= 60
-    assert "Wait 1 minute" in response.content.decode()
+    page = response.content.decode()
+    assert "Wait 1 minute" in page
+    assert '<main id="main">' in page  # a page of the console, in the language of who waits
+    again = client.post(
+        reverse("admin:login"), {"username": "olga", "password": "x"}, REMOTE_ADDR=OFFICE, HTTP_ACCEPT_LANGUAGE="de"
+    )
+    assert "Warten Sie 1 Minute" in again.content.decode()
 
 
 def test_guessing_all_day_gets_no_more_than_so_many_in_an_hour(client: Client) -> None:

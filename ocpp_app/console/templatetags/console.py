@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ocpp_app.access import Access, organisation_id_of
 from ocpp_app.admin.display import IDLE, TONES, showable
-from ocpp_app.models import CommandState, ReservationState, Scope, Session
+from ocpp_app.models import CommandState, ReservationState, Scope, Session, TargetState
 from ocpp_app.pricing import LineKind
 from ocpp_app.translation import tell
 
@@ -59,6 +59,15 @@ STATES: dict[str, Any] = {
     ReservationState.EXPIRED: gettext_lazy("Expired"),
 }
 """The state of a command or of a reservation in a word; the model's own words explain it."""
+CAMPAIGN_TONES = {
+    "done": "good",
+    "failed": "bad",
+    "stopped": "bad",
+    "paused": "warning",
+    "waiting": "idle",
+    "skipped": "idle",
+    "cancelled": "idle",
+}
 LINE_KINDS: dict[str, Any] = {
     LineKind.ENERGY: gettext_lazy("energy"),
     LineKind.TIME: gettext_lazy("time"),
@@ -291,6 +300,24 @@ def task_tone(task: Any) -> str:
 def profile_tone(installation: Any) -> str:
     """The colour of whether a charging profile is installed."""
     return {"installed": "good", "refused": "bad"}.get(installation.state, "busy")
+
+
+@register.filter
+def installation_tone(state: str) -> str:
+    """The colour of a state of it."""
+    return {"installed": "good", "refused": "bad"}.get(state, "busy")
+
+
+@register.filter
+def campaign_tone(state: str) -> str:
+    """The colour of a campaign, or of one of its charge points."""
+    return CAMPAIGN_TONES.get(state, "busy")
+
+
+@register.filter
+def target_word(state: str) -> Any:
+    """What has become of a charge point of a campaign."""
+    return TargetState(state).label
 
 
 @register.filter

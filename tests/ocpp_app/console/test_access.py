@@ -11,15 +11,17 @@ from tests.ocpp_app.console.world import FREE, QUERIES, Tenant, addresses, body_
 
 POSTED = {
     "logout", "language", "approve", "reject", "password", "rotate", "command-cancel", "reservation-cancel",
-    "configuration-change", "local-list", "batch-cancel", "webhook-secret", "webhook-again",
+    "configuration-change", "local-list", "batch-cancel", "webhook-secret",
+    "webhook-again", "profile-unassign", "campaign-change",
 }  # fmt: skip
 """Buttons: they answer a POST only."""
-OPERATES = {"quick", "send", "reserve", "transaction-close", "anomaly", "batch-choose", "batch-send"}
+OPERATES = {"quick", "send", "reserve", "transaction-close", "anomaly", "batch-choose", "batch-send", "campaign-add"}
 """Pages for who may operate."""
 ADMINISTERS = {
     "charge-point-add", "tag-add", "tag", "tag-delete", "tags-import", "tariff-add", "tariff", "tariff-delete",
     "people", "member-add", "member", "member-delete", "organisation", "tokens", "token-add", "token-delete",
     "webhooks", "webhook-add", "webhook", "webhook-delete", "webhook-deliveries",
+    "profile-add", "profile-change", "profile-delete", "firmware-add", "firmware-delete",
 }  # fmt: skip
 """Pages for who may register and change."""
 FILES = {"messages-download", "transactions-download", "tags-export", "file"}

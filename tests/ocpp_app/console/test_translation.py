@@ -26,7 +26,7 @@ TEMPLATES = sorted((ROOT / "ocpp_app/console/templates").rglob("*.html"))
 HOLES = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\}")
 OF_THE_WORLD = (
     "ours", "user-", "member", "TAG1", "GONE", "Depot", "Fast", "Day", "night", "EUR", "Default", "default",
-    "anonymous", "billing",
+    "anonymous", "billing", "Spring", "a.bin",
 )  # fmt: skip
 OF_THE_PROTOCOL = [
     *map(str, PROTOCOL.actions),

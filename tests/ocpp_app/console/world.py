@@ -33,6 +33,7 @@ from ocpp_app.models import (
     Membership,
     Message,
     PowerSample,
+    ProfileAssignment,
     ProfileInstallation,
     QuirkNote,
     RegistrationStatus,
@@ -219,6 +220,10 @@ def key_of(pattern: URLPattern, tenant: Tenant) -> dict[str, Any]:
         "organisations": tenant.organisation.pk,
         "tokens": tenant.organisation.api_tokens.order_by("pk")[0].pk,
         "webhooks": tenant.organisation.webhooks.order_by("pk")[0].pk,
+        "profiles": tenant.organisation.charging_profiles.order_by("pk")[0].pk,
+        "assignments": ProfileAssignment.objects.filter(organisation=tenant.organisation).order_by("pk")[0].pk,
+        "campaigns": tenant.organisation.firmware_campaigns.order_by("pk")[0].pk,
+        "firmware": tenant.organisation.firmware.order_by("pk")[0].pk,
         "batches": tenant.organisation.command_batches.order_by("pk")[0].pk,
     }
     values: dict[str, Any] = {
