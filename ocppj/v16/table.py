@@ -14,16 +14,16 @@ _SENDERS = {
 
 def rows() -> Iterator[str]:
     """Yield the lines of the table, by profile and action."""
-    yield "| Action | Sent by | Profile | Request | Response | Section |"
-    yield "|---|---|---|---|---|---|"
+    yield "| Action | Sent by | Messages | Profile, section |"
+    yield "|---|---|---|---|"
     for spec in PROTOCOL.actions.values():
         yield f"| {' | '.join(cells(spec))} |"
 
 
 def cells(spec: ActionSpec) -> tuple[str, ...]:
     """The cells of one action's line."""
-    classes = (f"`{message.__module__}.{message.__name__}`" for message in (spec.request, spec.response))
-    return (spec.action, _SENDERS[spec.sender], spec.profile, *classes, spec.section)
+    messages = f"`{spec.request.__name__}` `{spec.response.__name__}`"  # all of them are in ocppj.v16
+    return (spec.action, _SENDERS[spec.sender], messages, f"{spec.profile}: {spec.section}")
 
 
 if __name__ == "__main__":

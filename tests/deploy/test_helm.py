@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import referencing
 import yaml
+from django.core.management import get_commands, load_command_class
 
 from backend.settings_reference import read_variables
 from scripts.check_compose import stop_times
@@ -142,7 +143,10 @@ def test_every_part_reads_what_it_needs_and_is_asked_how_it_is(tmp_path: Path) -
     for component, deployment in deployments.items():
         pod = deployment["spec"]["template"]["spec"]
         (container,) = pod["containers"]
-        assert container["livenessProbe"], component
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert container["livenessProbe"]["httpGet"]["port"] in ports
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert pod["securityContext"]["runAsNonRoot"] is True
         names = {variable["name"] for variable in container["env"]}
@@ -151,10 +155,17 @@ def test_every_part_reads_what_it_needs_and_is_asked_how_it_is(tmp_path: Path) -
             assert not {"SECRET_KEY", "DATABASE_URL"} & names
         else:
             assert {"SECRET_KEY", "DATABASE_URL", "AMQP_URL"} <= names
-    for component in ("web", "gateway"):
-        (container,) = deployments[component]["spec"]["template"]["spec"]["containers"]
-        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_commands_of_the_pods_are_taken(tmp_path: Path) -> None:
+    documents = rendered(tmp_path, EVERYTHING)
+    owners = [*named(documents, "Deployment").values(), *named(documents, "Job").values()]
+    pods = [owner["spec"]["template"]["spec"] for owner in owners]
+    commands = [container["command"] for pod in pods for container in pod["containers"] if "command" in container]
+    assert len(commands) == 3
+    for python, manage, name, *arguments in commands:
+        assert (python, manage) == ("python", "manage.py")
+        load_command_class(get_commands()[name], name).create_parser("manage.py", name).parse_args(arguments)
 
 
 def test_nothing_is_killed_before_it_has_stopped_by_itself(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ocppj.frames import MessageType
 from ocppj.v16 import PROTOCOL
 from ocppj.v16.table import cells
 
-HEADER = ("Action", "Sent by", "Profile", "Request", "Response", "Section", "Middlewares")
+HEADER = ("Action", "Sent by", "Messages", "Profile, section", "Middlewares")
 
 
 class Command(BaseCommand):
