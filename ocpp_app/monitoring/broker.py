@@ -23,7 +23,8 @@ def look() -> Queue | None:
     """The queue; None where it does not exist yet. Raises ``RelayUnavailable``."""
     try:
         found = parameters(conf.amqp_url())
-        found.socket_timeout = found.stack_timeout = found.blocked_connection_timeout = TIMEOUT_S
+        for node in found:
+            node.socket_timeout = node.stack_timeout = node.blocked_connection_timeout = TIMEOUT_S
         connection = pika.BlockingConnection(found)
         try:
             method = connection.channel().queue_declare(conf.rpc_queue(), passive=True).method
