@@ -90,9 +90,7 @@ PROGRAMS = {
     [
         ("runcsms", "OCPP_WORKER_BATCH", "many", "OCPP_WORKER_BATCH is 'many': use a whole number."),
         ("runcsms", "WSGATE_MAX_FRAME_BYTES", "much", "WSGATE_MAX_FRAME_BYTES"),
-        ("runcsms", "AMQP_URL", "amqp://broker/", "python -m wsgate"),
         ("worker", "OCPP_UNKNOWN_ID_TAG", "maybe", "Use one of 'reject', 'accept'."),
-        ("worker", "AMQP_URL", "", "set AMQP_URL"),
         ("events", "OCPP_EVENTS_EXCHANGE", "ocpp.events", "Set AMQP_URL"),
         ("web", "HTTPS", "onn", "HTTPS is 'onn': use on or off."),
         ("web", "OCPP_API_THROTTLE", "fast", "such as 1000/min"),

@@ -66,10 +66,17 @@ def helm(folder: Path, *words: str, values: dict[str, Any]) -> "subprocess.Compl
     )  # fmt: skip
 
 
+RENDERED: dict[str, str] = {}
+"""What came out, by the values that went in."""
+
+
 def rendered(folder: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
-    done = helm(folder, "template", "csms", str(CHART), "--namespace", "charging", values=values)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    key = json.dumps(values)
+    if key not in RENDERED:
+        done = helm(folder, "template", "csms", str(CHART), "--namespace", "charging", values=values)
+        assert done.returncode == 0, done.stderr
+        RENDERED[key] = done.stdout
+    return [document for document in yaml.load_all(RENDERED[key], Loader=yaml.CSafeLoader) if document]
 
 
 def named(documents: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
