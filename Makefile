@@ -99,6 +99,10 @@ lint-shell:
 	@echo "── shell"
 	@.venv/bin/shellcheck .ci/run scripts/*.sh deploy/systemd/*.sh
 
+.PHONY: docs
+docs: setup-dev ## the documentation, at http://127.0.0.1:8001, made anew with every change
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs serve --quiet --dev-addr 127.0.0.1:8001
+
 .PHONY: format
 format: setup-dev ## repairs what ruff can repair by itself
 	@.venv/bin/ruff check --fix --quiet $(CODE) || true

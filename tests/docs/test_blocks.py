@@ -55,7 +55,10 @@ def named(page: Path) -> str:
 
 @pytest.mark.timeout(180)  # the first one makes the database
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
-def test_code_of_the_page_runs(page: Path, site: Site, reader: ModuleType, settings: Any) -> None:
+def test_code_of_the_page_runs(
+    page: Path, site: Site, reader: ModuleType, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # what a command writes is not written here
     exec(GIVEN.get(named(page), ""), reader.__dict__)
     for block in blocks(page):
         if block.language == "python":
