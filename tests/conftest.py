@@ -26,6 +26,12 @@ WAITING = {"e2e", "bench"}
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 
 
+def pytest_configure() -> None:
+    """What a deployment wants and costs a test run half of its time."""
+    django_settings.WHITENOISE_AUTOREFRESH = True  # or every client looks for all static files at its first request
+    django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, not secure
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """A coroutine is a test as well: it runs in an event loop of its own."""

@@ -447,7 +447,6 @@ def charge_point() -> ChargePoint:
 @pytest.fixture(autouse=True)
 def _plain_and_quick(settings: Any, private_files: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def changelist(model: type[models.Model]) -> str:

@@ -39,7 +39,6 @@ RESET = ResetRequest(type=ResetType.Soft)
 @pytest.fixture(autouse=True)
 def _plain_and_quick(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

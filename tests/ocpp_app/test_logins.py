@@ -21,7 +21,6 @@ STRANGER, OFFICE = "203.0.113.9", "198.51.100.7"
 @pytest.fixture(autouse=True)
 def _account(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.OCPP_FAILED_LOGINS_PER_MINUTE = 3
     get_user_model().objects.create_superuser("olga", "", PASSWORD)
 

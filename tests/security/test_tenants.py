@@ -113,7 +113,6 @@ def test_no_filter_finds_what_is_theirs(route: URLPattern, ours: Tenant, theirs:
 
 
 def test_no_page_of_the_console_reads_or_changes_what_is_theirs(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     console.make_alive()
     ours, theirs = console.make_tenant("ours"), console.make_tenant("theirs")
     client: Client = console.person(ours, Role.ADMIN)

@@ -20,7 +20,6 @@ ELSEWHERE = ("https://evil.example/", "//evil.example/", "/\\evil.example", "jav
 
 @pytest.fixture(autouse=True)
 def _quick(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.OCPP_API_THROTTLE = ""
 
 

@@ -13,7 +13,6 @@ from tests.ocpp_app.console.world import Tenant, make_alive, make_tenant, person
 @pytest.fixture(autouse=True)
 def _plain_http(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
 
 
