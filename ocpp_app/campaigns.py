@@ -30,6 +30,7 @@ from ocpp_app.models import (
     TaskState,
     amount_of,
 )
+from ocpp_app.set_aside import each
 from ocpp_app.transfer import links
 from ocppj.errors import PayloadError
 
@@ -170,14 +171,14 @@ def review(now: datetime | None = None) -> None:
     now = now or timezone.now()
     unfinished = CampaignTarget.objects.filter(state=TargetState.RUNNING).values("campaign")
     running = FirmwareCampaign.objects.filter(state=CampaignState.RUNNING).values("pk")
-    for pk in sorted({*(row["campaign"] for row in unfinished), *(row["pk"] for row in running)}):
-        with transaction.atomic():
-            campaign = FirmwareCampaign.objects.select_for_update(of=("self",), no_key=True).filter(pk=pk).first()
-            if campaign is not None:  # somebody may have deleted it meanwhile
-                _review(campaign, now)
+    keys = sorted({*(row["campaign"] for row in unfinished), *(row["pk"] for row in running)})
+    each("campaigns.review", keys, lambda pk: _review(pk, now))
 
 
-def _review(campaign: FirmwareCampaign, now: datetime) -> None:
+def _review(pk: int, now: datetime) -> None:
+    campaign = FirmwareCampaign.objects.select_for_update(of=("self",), no_key=True).filter(pk=pk).first()
+    if campaign is None:  # somebody has deleted it meanwhile
+        return
     _follow_tasks(campaign, now)
     if campaign.state != CampaignState.RUNNING:
         return

@@ -33,6 +33,7 @@ from ocpp_app.models import (
     ProfilePurpose,
     Transaction,
 )
+from ocpp_app.set_aside import each
 from ocppj import v16
 from ocppj.errors import PayloadError
 from ocppj.messages import Request, decode
@@ -246,7 +247,15 @@ def link_remote_starts(now: datetime) -> None:
     """Give the profiles that came with a remote start their transactions, and forget those that have ended or never
     began."""
     waiting = ProfileInstallation.objects.filter(purpose=ProfilePurpose.TX, transaction=None)
-    for row in waiting.filter(state=InstallationState.INSTALLED).select_related("command"):
+    keys = waiting.filter(state=InstallationState.INSTALLED).values_list("pk", flat=True)
+    each("link_remote_starts", list(keys), _link_remote_start)
+    waiting.filter(state=InstallationState.INSTALLED, status_at__lt=now - STARTS_WITHIN).delete()
+    over = ProfileInstallation.objects.filter(purpose=ProfilePurpose.TX, transaction__is_active=False)
+    over.exclude(command__state__in=ALIVE_STATES).delete()
+
+
+def _link_remote_start(pk: int) -> None:
+    for row in ProfileInstallation.objects.filter(pk=pk, transaction=None).select_related("command"):
         begun = Transaction.objects.filter(
             charge_point=row.charge_point_id,
             id_tag__iexact=row.id_tag,
@@ -259,9 +268,6 @@ def link_remote_starts(now: datetime) -> None:
             ProfileInstallation.objects.filter(pk=row.pk).update(
                 transaction=transaction, connector_number=transaction.connector.number
             )
-    waiting.filter(state=InstallationState.INSTALLED, status_at__lt=now - STARTS_WITHIN).delete()
-    over = ProfileInstallation.objects.filter(purpose=ProfilePurpose.TX, transaction__is_active=False)
-    over.exclude(command__state__in=ALIVE_STATES).delete()
 
 
 # -- what is to be where -------------------------------------------------------------------------------------

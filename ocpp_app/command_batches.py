@@ -117,8 +117,10 @@ def cancel_batch(batch: CommandBatch, *, reason: str = "") -> CommandBatch:
     What is queued is ``cancelled`` at once; for what a gateway has, see ``cancel_command``.
     """
     values = {"finished_at": timezone.now(), "reason": reason[:200]}
-    while lifecycle.change_rows(_in_state(batch, CommandState.QUEUED)[:AT_ONCE], CommandState.CANCELLED, **values):
-        pass
+    queued = list(_in_state(batch, CommandState.QUEUED).values_list("pk", flat=True))
+    for start in range(0, len(queued), AT_ONCE):  # all of them, also where somebody dispatches one at this moment
+        some = _in_state(batch, CommandState.QUEUED).filter(pk__in=queued[start : start + AT_ONCE])
+        lifecycle.change_rows(some, CommandState.CANCELLED, **values)
     audit.record_batch(batch, [], "cancelled")
     for command in _in_state(batch, CommandState.DISPATCHED).filter(cancel_requested_at=None):
         commands.cancel_command(command, reason=reason)

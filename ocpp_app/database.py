@@ -34,6 +34,11 @@ def is_unavailable(error: DatabaseError) -> bool:
     return _says(error, SQLITE_UNAVAILABLE) or not _is_sqlite(error)  # psycopg gives no SQLSTATE for a lost connection
 
 
+def is_no_rows_fault(error: DatabaseError) -> bool:
+    """Whether it says nothing of the rows at hand: the database is away, or somebody holds a lock for long."""
+    return is_unavailable(error) or (is_conflict(error) and not isinstance(error, IntegrityError))
+
+
 def _sqlstate(error: DatabaseError) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from ocpp_app import failures
 from ocpp_app.batch import Batch
-from ocpp_app.database import is_conflict, is_unavailable
+from ocpp_app.database import is_conflict, is_no_rows_fault, is_unavailable
 from ocpp_app.errors import DatabaseUnavailable, RelayUnavailable
 from ocpp_app.handling import Handling
 from ocpp_app.monitoring.tally import TALLY
@@ -177,7 +177,7 @@ def commit_each_if_need_be(
         try:
             result, after = commit(lambda batch, some=some: handle(batch, some))  # type: ignore[misc]
         except Exception as error:  # whatever is wrong with one of them
-            if isinstance(error, DatabaseError) and _is_no_rows_fault(error):
+            if isinstance(error, DatabaseError) and is_no_rows_fault(error):
                 raise
             if len(some) > 1:
                 logger.warning("A portion of %d rows failed; each is done alone.", len(some), exc_info=True)
@@ -189,10 +189,6 @@ def commit_each_if_need_be(
             after.run()
             results.append(result)
     return results, failed
-
-
-def _is_no_rows_fault(error: DatabaseError) -> bool:
-    return is_unavailable(error) or (is_conflict(error) and not isinstance(error, IntegrityError))
 
 
 def _take_hooks() -> list[Callable[[], Any]]:

@@ -4,18 +4,20 @@ Housekeeping calls ``review``; the commands that it makes are queued and leave l
 come back at once: they are looked at a few at a time, and one of which all is known is sent nothing.
 """
 
+import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from ocpp_app import availability_rules, configuration_rules, inquiries, outbound
 from ocpp_app.batch import Batch
+from ocpp_app.database import is_no_rows_fault
 from ocpp_app.dispatch import commit_each_if_need_be
 from ocpp_app.events import outbox
 from ocpp_app.inquiries import Known
@@ -32,7 +34,10 @@ from ocpp_app.models import (
     Transaction,
     WantedState,
 )
+from ocpp_app.set_aside import aside
 from ocppj.messages import Request
+
+logger = logging.getLogger(__name__)
 
 Planned = tuple[str, Request, ConfigurationKey | ConnectorAvailability | None]
 """A source, a message, and the row of what it is to bring."""
@@ -78,10 +83,26 @@ def _due(now: datetime) -> list[str]:
 
 def _settle_templates() -> None:
     """All charge points of an organisation whose templates have changed are looked at, connected or not."""
-    for template in ConfigurationTemplate.objects.filter(is_settled=False):
-        look_at_all_of(template.organisation_id)  # before: a process that dies here leaves it to the next one
-        if ConfigurationTemplate.objects.filter(pk=template.pk, is_settled=False).update(is_settled=True):
-            look_at_all_of(template.organisation_id)  # after: the template may have been changed in between
+    changed = ConfigurationTemplate.objects.filter(is_settled=False)
+    task, left_alone = "templates", set(aside.of("templates"))
+    for template in changed:
+        if template.pk in left_alone:
+            continue
+        try:
+            _settle_template(template)
+        except Exception as error:  # whatever is wrong with this one, or with a charge point that it is about
+            if isinstance(error, DatabaseError) and is_no_rows_fault(error):
+                raise
+            logger.exception("The template %s cannot be settled, and is left alone for a while.", template)
+            aside.add(task, [template.pk])
+
+
+def _settle_template(template: ConfigurationTemplate) -> None:
+    look_at_all_of(template.organisation_id)  # before: a process that dies here leaves it to the next one
+    with transaction.atomic():
+        is_settled = ConfigurationTemplate.objects.filter(pk=template.pk, is_settled=False).update(is_settled=True)
+    if is_settled:
+        look_at_all_of(template.organisation_id)  # after: the template may have been changed in between
 
 
 def look_at_all_of(organisation_id: int | None) -> None:

@@ -23,6 +23,7 @@ from ocpp_app.models import (
 )
 from ocppj.v16 import CancelReservationStatus, ChargePointStatus, ReservationStatus
 
+AT_ONCE = 200
 ROUGH_CLOCK = timedelta(minutes=5)
 """Clocks differ: so near its expiry, a reservation that is released has expired, and a start still uses it."""
 ENDING = {
@@ -136,11 +137,13 @@ def _accepted_on(request: OCPPRequest, connector: Connector) -> Iterator[Reserva
 # -- time ----------------------------------------------------------------------------------------------------
 
 
-def overdue(now: datetime, at_most: int) -> list[Reservation]:
-    """The open reservations whose time is over, or whose ReserveNow.req never left or failed."""
+def overdue(now: datetime, *, after: int = 0, but: Iterable[Any] = ()) -> list[Reservation]:
+    """The next open reservations after this key whose time is over, or whose ReserveNow.req never left or failed; none
+    of these."""
     unsent = Q(status=ReservationState.REQUESTED, command__state__in=(CommandState.EXPIRED, CommandState.CANCELLED))
     found = Reservation.objects.filter(Q(expires_at__lte=now) | unsent, status__in=OPEN_RESERVATION_STATES)
-    return list(found.select_related("charge_point", "command").order_by("pk")[:at_most])
+    found = found.filter(pk__gt=after).exclude(pk__in=list(but))
+    return list(found.select_related("charge_point", "command").order_by("pk")[:AT_ONCE])
 
 
 def expire(batch: Batch, rows: Iterable[Reservation]) -> None:

@@ -4,7 +4,7 @@ OCPP 1.6 §4.4, §4.5, §5.9, §5.19; security whitepaper L01, N01. A status wit
 under way, else to the one whose turn it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -279,9 +279,9 @@ def _reported(request: OCPPRequest, task: AnyTask, word: str, state: TaskState |
 # -- time ----------------------------------------------------------------------------------------------------
 
 
-def overdue(now: datetime, model: type[AnyTask], after: int = 0) -> list[AnyTask]:
-    """The next open tasks after this key whose time is over, whose message never arrived or was answered wrongly, and
-    the updates that are in force although nobody said so."""
+def overdue(now: datetime, model: type[AnyTask], *, after: int = 0, but: Iterable[Any] = ()) -> list[AnyTask]:
+    """The next open tasks after this key, none of these, whose time is over, whose message never arrived or was
+    answered wrongly, and the updates that are in force although nobody said so."""
     unheard = Q(state=TaskState.REQUESTED, command__state__in=(*NEVER_LEFT, CommandState.ERROR))
     ended = Q(expires_at__lte=now) | unheard
     if model is FirmwareTask:
@@ -289,7 +289,7 @@ def overdue(now: datetime, model: type[AnyTask], after: int = 0) -> list[AnyTask
     found = model.objects.filter(ended, pk__gt=after, state__in=OPEN_TASK_STATES).select_related(
         "charge_point", "command"
     )
-    return list(found.order_by("pk")[:AT_ONCE])
+    return list(found.exclude(pk__in=list(but)).order_by("pk")[:AT_ONCE])
 
 
 def _is_in_force() -> Q:

@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from ocpp_app import admission, audit, security_events, signals
@@ -40,6 +39,7 @@ from ocpp_app.models import (
 )
 from ocpp_app.secrecy import AUTHORIZATION_KEY, carries_key
 from ocpp_app.security_events import Seen
+from ocpp_app.set_aside import each
 from ocppj.v16 import Action, ChangeConfigurationRequest, ConfigurationStatus, ResetRequest, ResetType
 
 SECURITY_PROFILE = "SecurityProfile"
@@ -270,9 +270,8 @@ def _end(
 def review() -> None:
     """End the upgrades whose message never left, or whose charge point did not come back in time."""
     now = timezone.now()
-    for pk in SecurityUpgrade.objects.filter(state__in=UPGRADING).values_list("pk", flat=True):
-        with transaction.atomic():
-            _review(pk, now)
+    keys = SecurityUpgrade.objects.filter(state__in=UPGRADING).values_list("pk", flat=True)
+    each("upgrades.review", list(keys), lambda pk: _review(pk, now))
 
 
 def _review(pk: int, now: datetime) -> None:

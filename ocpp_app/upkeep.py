@@ -1,7 +1,7 @@
 """What is done without a frame that asks for it: what time does to reservations, transactions and tasks, and what
 charge points are to have; housekeeping calls it, one worker at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from ocpp_app.models import (
     PowerSample,
     Transaction,
 )
+from ocpp_app.set_aside import aside
 from ocppj.v16 import ChargePointStatus
 
 AT_ONCE = 200
@@ -38,9 +39,7 @@ STOP_OVERDUE = timedelta(hours=1)
 
 def expire_reservations() -> None:
     """End the reservations whose time is over, and those that were never sent."""
-    while rows := reservation_rules.overdue(timezone.now(), AT_ONCE):
-        _nothing, after = commit(partial(reservation_rules.expire, rows=rows))
-        after.run()
+    _once_each("expire_reservations", partial(reservation_rules.overdue, timezone.now()), reservation_rules.expire)
 
 
 def end_tasks() -> None:
@@ -48,17 +47,22 @@ def end_tasks() -> None:
     now = timezone.now()
     models: tuple[Any, ...] = (FirmwareTask, DiagnosticsTask)
     for model in models:
-        last = 0  # each is tried once: one that cannot be ended keeps none from its turn
-        while rows := task_rules.overdue(now, model, after=last):
-            commit_each_if_need_be(task_rules.end_overdue, rows)
-            last = rows[-1].pk
+        _once_each(f"end_tasks {model.__name__}", partial(task_rules.overdue, now, model), task_rules.end_overdue)
 
 
 def note_never_stopped() -> None:
     """Flag the transactions that are open while their connector is free: their stop was lost, people close them."""
-    while rows := _never_stopped(timezone.now()):
-        _nothing, after = commit(partial(_flag, rows=rows))
-        after.run()
+    _once_each("note_never_stopped", partial(_never_stopped, timezone.now()), _flag)
+
+
+def _once_each(task: str, overdue: Callable[..., list[Any]], end: Callable[[Batch, list[Any]], None]) -> None:
+    """Let ``end`` have all that ``overdue`` finds, some at a time, each once: one that cannot be ended keeps no other
+    from its turn, and is left alone for a while."""
+    last = 0
+    while rows := overdue(after=last, but=aside.of(task)):
+        _results, failed = commit_each_if_need_be(end, rows)
+        aside.add(task, [row.pk for row in failed])
+        last = rows[-1].pk
 
 
 def note_power() -> None:
@@ -75,16 +79,18 @@ def note_power() -> None:
     PowerSample.objects.filter(at__lt=now - PowerSample.KEPT).delete()
 
 
-def _never_stopped(now: datetime) -> list[Transaction]:
+def _never_stopped(now: datetime, *, after: int, but: Iterable[Any]) -> list[Transaction]:
     flagged = Anomaly.objects.filter(transaction=OuterRef("pk"), kind=AnomalyKind.NEVER_STOPPED)
     found = Transaction.objects.filter(
         ~Exists(flagged),
+        pk__gt=after,
         is_active=True,
         charge_point__session__isnull=False,
         connector__status=ChargePointStatus.Available,
         connector__status_at__lte=now - STOP_OVERDUE,
         connector__status_at__gt=F("start_received_at"),
     )
+    found = found.exclude(pk__in=list(but))
     return list(found.select_related("charge_point", "connector").order_by("pk")[:AT_ONCE])
 
 
@@ -115,9 +121,12 @@ def keep_charging_profiles() -> None:
     """Let the charge points have the charging profiles that they are assigned, and no others of ours."""
     now = timezone.now()
     charging_profile_rules.link_remote_starts(now)
-    charge_points = charging_profile_rules.differing(now)
+    left_alone = set(aside.of("keep_charging_profiles"))
+    charge_points = [row for row in charging_profile_rules.differing(now) if row.pk not in left_alone]
     for start in range(0, len(charge_points), AT_ONCE):
-        _commit(partial(charging_profile_rules.put, charge_points=charge_points[start : start + AT_ONCE]))
+        some = charge_points[start : start + AT_ONCE]
+        _results, failed = commit_each_if_need_be(charging_profile_rules.put, some)
+        aside.add("keep_charging_profiles", [row.pk for row in failed])
 
 
 def _commit(work: Callable[[Batch], None]) -> None:

@@ -3,14 +3,18 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ocpp_app.bulk import fit_text
 from ocpp_app.models.charge_point import ChargePoint
 from ocpp_app.models.organisation import Organisation, default_organisation_id
 from ocpp_app.models.site import ChargePointGroup
 
+LONGEST_KEY = 255
+
 
 def name_of(key: str) -> str:
-    """How a configuration key is compared: without regard to case (CiString50Type, OCPP 1.6 §7.28)."""
-    return key.strip().casefold()
+    """How a configuration key is compared: without regard to case (CiString50Type, OCPP 1.6 §7.28), and as far as it
+    can be kept."""
+    return fit_text(key.strip().casefold(), LONGEST_KEY)
 
 
 class ConfigurationTemplate(models.Model):
@@ -101,8 +105,8 @@ class ConfigurationKey(models.Model):
     """
 
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="configuration_keys")
-    key = models.CharField(_("key"), max_length=255, help_text=_("As the charge point writes it."))
-    name = models.CharField(max_length=255, editable=False)
+    key = models.CharField(_("key"), max_length=LONGEST_KEY, help_text=_("As the charge point writes it."))
+    name = models.CharField(max_length=LONGEST_KEY, editable=False)
     # Nothing is something else than empty text: a charge point may have, and one may want, an empty value.
     value = models.TextField(  # noqa: DJ001
         _("value"), null=True, help_text=_("Empty: not set, not told, or a secret.")

@@ -142,6 +142,7 @@ class Housekeeping:
 def guarded(task: Callable[[], Result]) -> Result | None:
     """Do it; what fails is logged and keeps nothing else from being done. Only an unavailable database goes up."""
     started, has_failed = time.monotonic(), True
+    function = task.func if isinstance(task, partial) else task
     try:
         result = task()
         has_failed = False
@@ -149,11 +150,10 @@ def guarded(task: Callable[[], Result]) -> Result | None:
     except Exception as error:  # one bad row or a bug in one task must not end the worker
         if isinstance(error, DatabaseError) and is_unavailable(error):
             raise
-        function = task.func if isinstance(task, partial) else task
         logger.exception("Housekeeping: %s.%s failed.", function.__module__, function.__qualname__)
         return None
     finally:
-        TALLY.task_done(task.__name__, time.monotonic() - started, has_failed=has_failed)
+        TALLY.task_done(function.__name__, time.monotonic() - started, has_failed=has_failed)
 
 
 def close_silent_gateways() -> None:

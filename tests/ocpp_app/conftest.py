@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from ocpp_app.events.subscriptions import known
 from ocpp_app.models import ChargePoint, IdTag
 from ocpp_app.models import private_files as storage
+from ocpp_app.set_aside import aside
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire
 
 Connect = Callable[..., Wire]
@@ -25,8 +26,9 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_subscriptions_of_other_tests() -> None:
+def _nothing_of_other_tests() -> None:
     known.forget()
+    aside.forget()
 
 
 @pytest.fixture

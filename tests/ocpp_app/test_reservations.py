@@ -348,7 +348,7 @@ def test_status_of_a_replaced_connection_ends_nothing(wire: Wire, connect: Conne
 
 
 def expire_overdue() -> None:
-    rows = reservation_rules.overdue(timezone.now(), 100)
+    rows = reservation_rules.overdue(timezone.now())
     _nothing, after = commit(lambda batch: reservation_rules.expire(batch, rows))
     after.run()
 
@@ -388,7 +388,7 @@ def test_reservation_that_was_never_sent_holds_nothing(command_state: str, expec
 
 def test_what_was_used_meanwhile_does_not_expire(wire: Wire) -> None:
     row = reserved(wire, expires_at=later(-1))
-    rows = reservation_rules.overdue(timezone.now(), 100)
+    rows = reservation_rules.overdue(timezone.now())
     Reservation.objects.filter(pk=row.pk).update(status="Used")
     commit(lambda batch: reservation_rules.expire(batch, rows))
     assert state(row) == "Used"

@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from ocpp_app.credentials import hash_key
 from ocpp_app.models import ChargePoint, Organisation
 from tests.certificates import RSA, Authority
-from tests.ocpp_app.conftest import _no_subscriptions_of_other_tests, pytest_configure  # noqa: F401
+from tests.ocpp_app.conftest import _nothing_of_other_tests, pytest_configure  # noqa: F401
 from tests.security.stand import KEY, OTHER_KEY, Pki
 
 
