@@ -62,6 +62,14 @@ def read(json: bytes) -> Any:
     return _open(_scalars, json)
 
 
+def check_text(json: bytes) -> None:
+    """Refuse what is no UTF-8, also where nobody would read it (RFC 8259 §8.1)."""
+    try:
+        json.decode()
+    except UnicodeDecodeError:
+        raise Refusal(Fault.not_json, "the payload is not UTF-8") from None
+
+
 _LARGE = 16_384
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _lists = msgspec.json.Decoder(list[msgspec.Raw])

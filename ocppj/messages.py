@@ -173,6 +173,7 @@ class _Codec:
     def _walk(self, payload: bytes, *, strict: bool) -> Decoded:
         visit = Visit(strict=strict)
         try:
+            levels.check_text(payload)
             value = levels.read(payload.strip(_WHITESPACE))
             if value is None or (not strict and (value == "" or (type(value) is JSONList and not value.items()))):
                 visit.note(NoteCode.NullPayload, f"{payload[:4].decode()} taken as {{}}")

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
@@ -20,6 +21,10 @@ from django.test import TransactionTestCase
 
 from scripts.services import postgres
 from tests import first_rows, migrated, services
+
+# A busy machine is no failing test.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 WAITING = {"e2e", "bench"}
 """Folders whose tests spend most of their time waiting for processes of their own."""
