@@ -8,20 +8,18 @@ send no ``post_save``.
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 from django.dispatch import Signal
 
-from ocpp_app import bulk, loads
+from ocpp_app import bulk, loads, round_trips
 from ocpp_app.errors import CallRefused
 from ocpp_app.events import outbox
 from ocpp_app.habits import Notes
-from ocpp_app.json_rows import Statement
 from ocpp_app.models import (
-    OPEN_RESERVATION_STATES,
     Anomaly,
     ChargePoint,
     Command,
@@ -37,6 +35,7 @@ from ocpp_app.models import (
     Transaction,
     key_of,
 )
+from ocpp_app.round_trips import Query, Statement
 from ocppj.errors import ErrorCode
 from ocppj.v16 import Action, MessageTriggerEnumType, TriggerMessageStatus
 
@@ -62,6 +61,8 @@ TRIGGERED_BY: dict[str, tuple[str, ...]] = {
 """Messages that are triggered under another name than their own (security whitepaper §6.14)."""
 REFUSED = frozenset({TriggerMessageStatus.Rejected, TriggerMessageStatus.NotImplemented})
 
+AUTHORIZED_WITHIN = timedelta(minutes=5)
+"""How far back the last Authorize is looked for beforehand."""
 MAX_CONNECTORS = 256
 """A charge point that goes on inventing connectors does not fill a table."""
 
@@ -86,6 +87,9 @@ class Batch:
         self._wanted_transactions: set[int] = set()
         self._wanted_starts: set[datetime] = set()
         self._expected_starts = 0
+        self._expects_connectors = False
+        self._wanted_calls: set[int] = set()
+        self._last_calls: dict[int, datetime | None] = {}
         self._free_transaction_ids: list[int] = []
         self.security_upgrades: dict[int, SecurityUpgrade | None] = {}
         """By charge point; see ``upgrades.under_way``."""
@@ -96,7 +100,12 @@ class Batch:
 
     def lock_charge_points(self, identities: Iterable[str]) -> None:
         """Load and lock the charge points with these identities; nothing else may be read before."""
-        self.charge_points = {row.identity: row for row in loads.lock_charge_points(set(identities))}
+        self.charge_points = {row.identity: row for row in loads.charge_points(set(identities)).fetch()}
+
+    def expect_connectors(self) -> None:
+        """Say beforehand that messages are about connectors: then they, their transactions and their reservations are
+        read in one go."""
+        self._expects_connectors = True
 
     def expect_tag(self, id_tag: str, *, locked: bool) -> None:
         """Say beforehand which tag a message will ask for; ``locked`` for one whose transactions will be counted."""
@@ -112,6 +121,41 @@ class Batch:
         """Say beforehand at which charger times transactions start, to find those that are already here."""
         self._wanted_starts.add(timestamp)
         self._expected_starts += 1
+
+    def expect_authorize(self, charge_point: ChargePoint) -> None:
+        """Say beforehand that a message will ask when this charge point has sent its last Authorize."""
+        self._wanted_calls.add(charge_point.pk)
+
+    def read(self, relay_ids: Iterable[uuid.UUID]) -> list[Message]:
+        """Read in one round trip what the messages have said that they will ask for (``expect_…``), and the frames
+        that came before with these relay ids, which are returned."""
+        queries: list[Query[Any]] = [loads.messages(relay_ids)]
+        ids = bulk.ids_query(Transaction, self._expected_starts) if self._expected_starts else None
+        if self._wanted_tags:
+            queries += self._tag_queries(self._wanted_tags)
+        if self._expects_connectors:
+            queries += (loads.connectors(self._charge_point_ids), loads.reservations(self._charge_point_ids))
+            queries.append(self._transactions_query())
+        if self._expected_starts:
+            queries.append(loads.tariff_ids(self._charge_point_ids))
+            queries += [ids] if ids is not None else []
+        if self._wanted_calls:
+            queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
+        found = iter(round_trips.fetch(queries))
+        earlier: list[Message] = next(found)
+        if self._wanted_tags:
+            *_locks, tags = (next(found) for _ in self._tag_queries(self._wanted_tags))
+            self._tags = _by_key(tags)
+        if self._expects_connectors:
+            self._connectors = self._by_number(next(found))
+            self._reservations = self._by_charge_point(next(found))
+            self._transactions = {row.pk: row for row in next(found)}
+        if self._expected_starts:
+            self._tariff_ids = next(found)
+            self._free_transaction_ids = next(found) if ids is not None else []
+        if self._wanted_calls:
+            self._last_calls = next(found)
+        return earlier
 
     @cached_property
     def _charge_point_ids(self) -> list[int]:
@@ -134,9 +178,12 @@ class Batch:
 
     @cached_property
     def _connectors(self) -> dict[tuple[int, int], Connector]:
+        return self._by_number(loads.connectors(self._charge_point_ids).fetch())
+
+    def _by_number(self, found: Iterable[Connector]) -> dict[tuple[int, int], Connector]:
         by_id = {row.pk: row for row in self.charge_points.values()}
         connectors = {}
-        for connector in loads.connectors(self._charge_point_ids):
+        for connector in found:
             Connector._meta.get_field("charge_point").set_cached_value(connector, by_id[connector.charge_point_id])
             connectors[connector.charge_point_id, connector.number] = connector
         return connectors
@@ -162,13 +209,22 @@ class Batch:
         return self._load_tags(self._wanted_tags)
 
     def _load_tags(self, keys: set[str]) -> dict[tuple[int | None, str], IdTag]:
-        organisations = {row.organisation_id for row in self.charge_points.values()}
+        *_locks, tags = round_trips.fetch(self._tag_queries(keys)) if keys else [[]]
+        return _by_key(tags)
+
+    def _tag_queries(self, keys: set[str]) -> list[Query[Any]]:
+        """What locks those of the tags of which somebody will count the transactions, and what reads them all."""
+        queries: list[Query[Any]] = []
         limited = keys & self._limited_tags
-        if limited:
+        if limited and connection.vendor != "sqlite":  # there a batch holds the one write lock that there is
             # Locked, so that two charge points cannot both start the last transaction that a tag may have; without a
             # limit nobody waits.
-            loads.lock_limited_tags(organisations, limited)
-        return {(tag.organisation_id, tag.key): tag for tag in loads.tags(organisations, keys)} if keys else {}
+            queries.append(loads.limited_tags(self._organisations, limited))
+        return [*queries, loads.tags(self._organisations, keys)]
+
+    @cached_property
+    def _organisations(self) -> set[int | None]:
+        return {row.organisation_id for row in self.charge_points.values()}
 
     def tariff(self, charge_point: ChargePoint, tag: IdTag | None) -> Tariff | None:
         """What charging costs here with this tag: the tariff of the tag, of its parent, of the charge point, of its
@@ -183,7 +239,7 @@ class Batch:
     @cached_property
     def _tariff_ids(self) -> dict[int, tuple[int | None, ...]]:
         """The tariffs of each charge point, of its site, and of its organisation."""
-        return loads.tariff_ids(self._charge_point_ids)
+        return loads.tariff_ids(self._charge_point_ids).fetch()
 
     def _load_tariff(self, tariff_id: int) -> Tariff:
         if tariff_id not in self._tariffs:
@@ -202,13 +258,15 @@ class Batch:
     @cached_property
     def _transactions(self) -> dict[int, Transaction]:
         """What the messages ask for, in one query: transactions by id, open ones, those with the same start."""
-        found = loads.transactions(
+        return {row.pk: row for row in self._transactions_query().fetch()}
+
+    def _transactions_query(self) -> Query[list[Transaction]]:
+        return loads.transactions(
             ids=[number for number in self._wanted_transactions if 0 < number < 2**31],
-            open_on=[row.pk for row in self._connectors.values()],
-            open_of=self._counted_tags,
+            open_at=self._charge_point_ids,
+            open_of=(self._organisations, self._limited_tags),
             started=(self._charge_point_ids, self._wanted_starts),
         )
-        return {row.pk: row for row in found}
 
     def _remember_transactions(self, found: Iterable[Transaction]) -> list[Transaction]:
         """The one object for each row: what was changed in this batch must not be read afresh beside it."""
@@ -275,9 +333,15 @@ class Batch:
 
     @cached_property
     def _reservations(self) -> dict[int, list[Reservation]]:
-        found = Reservation.objects.filter(charge_point__in=self._charge_point_ids, status__in=OPEN_RESERVATION_STATES)
+        return self._by_charge_point(loads.reservations(self._charge_point_ids).fetch())
+
+    def _by_charge_point(self, found: Iterable[Reservation]) -> dict[int, list[Reservation]]:
+        charge_points = {row.pk: row for row in self.charge_points.values()}
+        connectors = {row.pk: row for row in self._connectors.values()}
         by_charge_point: dict[int, list[Reservation]] = defaultdict(list)
-        for row in found.select_related("connector", "charge_point").order_by("pk"):
+        for row in found:
+            row.charge_point = charge_points[row.charge_point_id]
+            row.connector = connectors[row.connector_id]
             by_charge_point[row.charge_point_id].append(row)
         return by_charge_point
 
@@ -308,7 +372,10 @@ class Batch:
                 and row.at >= since
             ):
                 return True
-        return loads.has_call(charge_point.pk, action, since)
+        if action == Action.Authorize and charge_point.pk in self._last_calls and since >= self.now - AUTHORIZED_WITHIN:
+            last = self._last_calls[charge_point.pk]
+            return last is not None and last >= since
+        return loads.calls(charge_point.pk, action, since).fetch()
 
     def message_of(self, command: Command) -> Message | None:
         """The row of the frame log that has this command's CALL; None while nobody has reported it sent."""
@@ -365,24 +432,24 @@ class Batch:
 
     def flush(self) -> None:
         """Write all that was added and changed."""
-        self._insert()
+        writes = bulk.Writes()
+        self._insert(writes)
         while self._at_end:
+            writes.run()
             function, items = self._at_end.popitem()
             function(self, items)
-            self._insert()
-        self._update()
+            self._insert(writes)
+        self._update(writes)
+        writes.run()
         self.notes.write(self.now)
 
-    def _insert(self) -> None:
-        writes = bulk.Writes()
+    def _insert(self, writes: bulk.Writes) -> None:
         rest = [model for model in self._added if model not in INSERT_ORDER]
         for model in (*INSERT_ORDER, *rest):
             if rows := self._added.pop(model, None):
                 writes.insert(rows, ignore_conflicts=model in IGNORE_CONFLICTS)
-        writes.run()
 
-    def _update(self) -> None:
-        writes = bulk.Writes()
+    def _update(self, writes: bulk.Writes) -> None:
         for model in sorted(self._changed, key=lambda model: model._meta.label):
             by_fields: dict[frozenset[str], list[models.Model]] = defaultdict(list)
             for row, fields in self._changed[model].values():
@@ -391,10 +458,13 @@ class Batch:
                 writes.update(rows, names)
         if told := self._told():
             writes.add(told)
-        writes.run()
         self._changed.clear()
 
     def _told(self) -> Statement | None:
         """What writes the events that somebody has subscribed to, as everything is by now."""
         locked = [row.pk for row in self.charge_points.values()]
         return outbox.statement(self.events, self.now, locked=locked, connector_of=self.connector_of)
+
+
+def _by_key(tags: Iterable[IdTag]) -> dict[tuple[int | None, str], IdTag]:
+    return {(tag.organisation_id, tag.key): tag for tag in tags}

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import connection, models
 
-from ocpp_app import json_rows
+from ocpp_app import json_rows, round_trips
+from ocpp_app.round_trips import Query, Statement
 
 MAX_PARAMETERS = 30_000
 """Parameters of one statement: SQLite takes 32 766, PostgreSQL 65 535."""
@@ -71,7 +72,7 @@ class Writes:
     """INSERTs and UPDATEs of a batch; they are done when ``run`` has returned."""
 
     def __init__(self) -> None:
-        self._statements: list[json_rows.Statement] = []
+        self._statements: list[Statement] = []
 
     def insert(self, rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
         """Insert rows of one model; no signals, and their primary keys are not read back."""
@@ -79,6 +80,7 @@ class Writes:
             fit(row)
         statement = json_rows.insert(rows, ignore_conflicts=ignore_conflicts) if _takes_json() else None
         if statement is None:
+            self.run()
             type(rows[0])._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
             return
         self._statements.append(statement)
@@ -92,18 +94,19 @@ class Writes:
         names = sorted(field_names)
         statement = json_rows.update(rows, names) if _takes_json() else None
         if statement is None:
+            self.run()
             _update(rows, names)
         else:
             self._statements.append(statement)
 
-    def add(self, statement: json_rows.Statement) -> None:
+    def add(self, statement: Statement) -> None:
         """Any other statement, behind those that were added before."""
         self._statements.append(statement)
 
     def run(self) -> None:
         """Execute what has not been executed yet."""
         statements, self._statements = self._statements, []
-        json_rows.run(statements)
+        round_trips.run(statements)
 
 
 def _takes_json() -> bool:
@@ -150,13 +153,10 @@ def _cast(field: Any) -> str:
 
 def reserve_ids(model: type[models.Model], count: int) -> list[int]:
     """So many primary keys that no other row will get; those that are not used leave a gap."""
+    if (query := ids_query(model, count)) is not None:
+        return query.fetch()
     meta = model._meta
-    assert meta.pk is not None
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            sql = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
-            cursor.execute(sql, [connection.ops.quote_name(meta.db_table), meta.pk.column, count])
-            return [number for (number,) in cursor.fetchall()]
         # SQLite's AUTOINCREMENT counts in a table of its own; whoever runs a batch holds the only write lock.
         cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [meta.db_table])
         found = cursor.fetchone()
@@ -180,3 +180,16 @@ def advance_ids(model: type[models.Model], count: int) -> int:
     else:
         reserve_ids(model, count - 1)
     return first + count
+
+
+def ids_query(model: type[models.Model], count: int) -> Query[list[int]] | None:
+    """What reserves primary keys in a round trip with other queries; None where the database has no sequences."""
+    if connection.vendor != "postgresql":
+        return None
+    assert model._meta.pk is not None
+    table = connection.ops.quote_name(model._meta.db_table)
+    statement = Statement(_NEXT_IDS, [table, model._meta.pk.column, count])
+    return Query(statement, lambda found: [number for (number,) in found])
+
+
+_NEXT_IDS = "SELECT nextval(pg_get_serial_sequence(%s::text, %s::text)) FROM generate_series(1, %s)"

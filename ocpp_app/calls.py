@@ -17,7 +17,7 @@ from ocppj.errors import ErrorCode, FrameError, PayloadError
 from ocppj.frames import MAX_ERROR_DESCRIPTION_LENGTH, Call, CallError, CallResult, MessageType
 from ocppj.messages import Decoded, encode
 from ocppj.protocol import Sender
-from ocppj.v16 import Action
+from ocppj.v16 import Action, ChargePointStatus
 from ocppj.versions import protocol
 
 TRIGGERED_WITHIN = timedelta(minutes=2)
@@ -54,7 +54,7 @@ def decode(batch: Batch, charge_point: ChargePoint, frame: Call) -> DecodedCall:
     except PayloadError as error:
         return error
     batch.notes.add(charge_point, frame.action, (*habits.of_call(frame), *decoded.notes))
-    _expect(batch, frame.action, decoded.message)
+    _expect(batch, charge_point, frame.action, decoded.message)
     return decoded
 
 
@@ -63,7 +63,9 @@ def is_strict(charge_point: ChargePoint) -> bool:
     return conf.strict() if charge_point.is_strict is None else charge_point.is_strict
 
 
-def _expect(batch: Batch, action: str, message: Any) -> None:
+def _expect(batch: Batch, charge_point: ChargePoint, action: str, message: Any) -> None:
+    if hasattr(message, "connector_id") or hasattr(message, "transaction_id"):
+        batch.expect_connectors()
     id_tag = getattr(message, "id_tag", None)
     if id_tag:
         batch.expect_tag(id_tag, locked=action == Action.StartTransaction)
@@ -72,6 +74,8 @@ def _expect(batch: Batch, action: str, message: Any) -> None:
         batch.expect_transaction(transaction_id)
     if action == Action.StartTransaction and message.timestamp is not None:
         batch.expect_start(message.timestamp)
+    if action == Action.StatusNotification and message.status == ChargePointStatus.Preparing:
+        batch.expect_authorize(charge_point)  # who has shown a tag needs no remote start
 
 
 def handle(

@@ -7,6 +7,8 @@ CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 UNAVAILABLE_CLASSES = ("08", "53", "57", "58", "25P03")
 """SQLSTATE classes: connection, resources (disk full, too many connections), operator intervention, system, idle
 timeout."""
+STALE_PLANS = ("cached plan must not change result type",)
+"""A migration has altered a column under a prepared statement; the ROLLBACK has forgotten the statement."""
 SQLITE_CONFLICTS = ("database is locked", "database table is locked")
 SQLITE_UNAVAILABLE = ("disk is full", "disk I/O error", "unable to open database", "readonly database", "malformed")
 
@@ -19,7 +21,7 @@ def is_conflict(error: DatabaseError) -> bool:
     """
     if isinstance(error, IntegrityError):
         return True
-    return _sqlstate(error) in CONFLICTS or _says(error, SQLITE_CONFLICTS)
+    return _sqlstate(error) in CONFLICTS or _says(error, SQLITE_CONFLICTS + STALE_PLANS)
 
 
 def is_unavailable(error: DatabaseError) -> bool:

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 ALONE_FOR_S = 600
 """How long a (charge point, action) that failed keeps out of other messages' transactions, in seconds."""
 CONFLICT_RETRIES = 3
+CHECKED_EVERY_S = 5.0
+"""The database connection is looked after no more often: that takes a round trip. One that died meanwhile is an error
+of the batch, which then comes again."""
 NOBODYS_FAULT = (DatabaseUnavailable, RelayUnavailable)
 """No message is to blame: the requests come again."""
 
@@ -57,6 +60,7 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self._alone_until: dict[tuple[str | None, str], float] = {}
+        self._checked_at = -CHECKED_EVERY_S
 
     def process(self, works: Sequence[Work], publish: Publish) -> AfterCommit:
         """Handle the requests in their order; ``publish`` gets the replies by queue right after each COMMIT.
@@ -66,8 +70,7 @@ class Dispatcher:
         from memory. What ``publish`` raises for a broker that is gone (``RelayUnavailable``) goes up as it is: the
         requests come again.
         """
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+        self._check_connection()
         after = AfterCommit()
         try:
             for group in self._groups(works):
@@ -76,6 +79,12 @@ class Dispatcher:
             after.run()  # of what was committed; when the requests come again it is only answered
             raise
         return after
+
+    def _check_connection(self) -> None:
+        now = time.monotonic()
+        if not connection.in_atomic_block and (connection.errors_occurred or now - self._checked_at >= CHECKED_EVERY_S):
+            self._checked_at = now
+            connection.close_if_unusable_or_obsolete()
 
     def _groups(self, works: Sequence[Work]) -> Iterator[list[Work]]:
         group: list[Work] = []

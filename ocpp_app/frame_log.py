@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from ocpp_app import rows
 from ocpp_app.models import ChargePoint, Direction, Message
 from ocppj import envelope, frames
 from ocppj.frames import CallError, CallResult, MessageType
@@ -16,7 +17,8 @@ def readable(raw: bytes) -> str:
 def inbound(charge_point: ChargePoint, request: envelope.Frame, at: datetime, *, is_answer: bool = False) -> Message:
     """The row of a frame from a charge point, without an answer yet; its secrets left out."""
     raw = redacted_answer(request.raw) if is_answer else redacted(request.raw)
-    return Message(
+    return rows.new(
+        Message,
         charge_point=charge_point,
         session_id=request.session,
         direction=Direction.INBOUND,

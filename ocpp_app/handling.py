@@ -58,12 +58,15 @@ class Handling:
             if isinstance(work.request, envelope.Announce) and work.request.sessions is not None:
                 identities.update(identities_to_reconcile(work.request, work.gateway))
         self.batch.lock_charge_points(identities)
-        # In a statement of its own, after the locks: a worker that had the same request has committed or given up by
+        self.calls = {
+            work.request.relay_id: calls.decode(self.batch, charge_point, work.frame)
+            for work in self.works
+            if isinstance(work.frame, Call) and (charge_point := self.batch.charge_points.get(work.request.identity))  # type: ignore[union-attr]
+        }
+        # In statements of their own, after the locks: a worker that had the same request has committed or given up by
         # now.
         relay_ids = [work.request.relay_id for work in self.works if isinstance(work.request, envelope.Frame)]
-        self.earlier = (
-            {row.relay_id: row for row in Message.objects.filter(relay_id__in=relay_ids)} if relay_ids else {}
-        )
+        self.earlier = {row.relay_id: row for row in self.batch.read(relay_ids)} if relay_ids else {}
         self.answered: dict[uuid.UUID, envelope.Reply] = {}
         self.sessions = Sessions(self.batch, [(work.request, work.gateway, work.reply_to) for work in self.works])
         command_ids = [command_id for work in self.works for command_id in work.command_ids]
@@ -72,11 +75,6 @@ class Handling:
         for command in self.commands.values():
             if command.charge_point_id in by_id:
                 command.charge_point = by_id[command.charge_point_id]
-        self.calls = {
-            work.request.relay_id: calls.decode(self.batch, charge_point, work.frame)
-            for work in self.works
-            if isinstance(work.frame, Call) and (charge_point := self.batch.charge_points.get(work.request.identity))  # type: ignore[union-attr]
-        }
 
     def _reply(self, work: Work) -> envelope.Reply:
         request = work.request

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from django.db import connection, models
+
+from ocpp_app.round_trips import Statement
 
 Convert = Callable[[Any], Any]
 
@@ -64,13 +66,6 @@ class Recordset:
         return values
 
 
-class Statement(NamedTuple):
-    """SQL with its parameters."""
-
-    sql: str
-    parameters: list[Any]
-
-
 def insert(rows: Sequence[models.Model], *, ignore_conflicts: bool) -> Statement | None:
     """What inserts rows of one model; None where the plain path has to do it."""
     model = type(rows[0])
@@ -99,19 +94,6 @@ def update(rows: Sequence[models.Model], names: Sequence[str]) -> Statement | No
     return Statement(sql, [data, len(rows)])
 
 
-def run(statements: Sequence[Statement]) -> None:
-    """Execute the statements in their order, in one round trip where the connection can do that."""
-    if not statements:
-        return
-    with connection.cursor() as cursor:
-        if connection.settings_dict["OPTIONS"].get("server_side_binding"):
-            for statement in statements:
-                cursor.execute(*statement)
-        else:
-            parameters = [parameter for statement in statements for parameter in statement.parameters]
-            cursor.execute("; ".join([statement.sql for statement in statements]), parameters)
-
-
 def _table(model: type[models.Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
@@ -126,7 +108,11 @@ def _inserted(model: type[models.Model], rows: Sequence[models.Model]) -> tuple[
 def _waits_for_parent(model: type[models.Model], rows: Sequence[models.Model]) -> bool:
     """Whether a row was given its parent before that one had a key; the plain path then looks it up."""
     parents = [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
-    return any(getattr(row, field.attname) is None and field.is_cached(row) for field in parents for row in rows)
+    return any(
+        getattr(row, field.attname) is None and field.get_cached_value(row, default=None) is not None
+        for field in parents
+        for row in rows
+    )
 
 
 @cache

@@ -5,22 +5,34 @@ took two thirds of a worker's CPU time. What comes out is what the ORM gives (``
 is one parameter, however long: an array on PostgreSQL, JSON on SQLite.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import uuid
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 from django.db import connection, models
-from django.db.models.base import ModelState
-from django.db.models.signals import post_init, pre_init
 
-from ocpp_app.models import ChargePoint, Connector, Direction, IdTag, Message, Site, Tariff, Transaction
+from ocpp_app import rows
+from ocpp_app.models import (
+    OPEN_RESERVATION_STATES,
+    ChargePoint,
+    Connector,
+    Direction,
+    IdTag,
+    Message,
+    Reservation,
+    Site,
+    Tariff,
+    Transaction,
+)
+from ocpp_app.round_trips import Query, Rows, Statement
 
 Row = TypeVar("Row", bound=models.Model)
 
 
-def lock_charge_points(identities: Iterable[str]) -> list[ChargePoint]:
+def charge_points(identities: Iterable[str]) -> Query[list[ChargePoint]]:
     """The charge points with these identities, locked in the order of their keys."""
     return _load(ChargePoint, _charge_points_sql(), [_texts(identities)])
 
@@ -30,7 +42,18 @@ def _charge_points_sql() -> str:
     return f"{_select(ChargePoint)} WHERE {_any_of('identity', 'varchar')} ORDER BY id {_for_update()}"
 
 
-def connectors(charge_point_ids: Iterable[int]) -> list[Connector]:
+def messages(relay_ids: Iterable[uuid.UUID]) -> Query[list[Message]]:
+    """The frames that came with these relay ids."""
+    texts = [connection.ops.adapt_unknown_value(number.hex) for number in relay_ids]
+    return _load(Message, _messages_sql(), [_texts(texts)])
+
+
+@cache
+def _messages_sql() -> str:
+    return f"{_select(Message)} WHERE {_any_of('relay_id', 'uuid')}"
+
+
+def connectors(charge_point_ids: Iterable[int]) -> Query[list[Connector]]:
     """All connectors of these charge points."""
     return _load(Connector, _connectors_sql(), [_numbers(charge_point_ids)])
 
@@ -40,38 +63,49 @@ def _connectors_sql() -> str:
     return f"{_select(Connector)} WHERE {_any_of('charge_point_id', 'bigint')}"
 
 
-def lock_limited_tags(organisation_ids: Iterable[int | None], keys: Iterable[str]) -> None:
-    """Lock those of the tags that have a limit of concurrent transactions, in the order of their keys."""
-    if connection.vendor != "sqlite":  # there a batch holds the one write lock that there is
-        _fetch(_lock_limited_tags_sql(), [_numbers(organisation_ids), _texts(keys)])
+def reservations(charge_point_ids: Iterable[int]) -> Query[list[Reservation]]:
+    """The reservations of these charge points that hold a connector, or are asked for, in the order of their keys."""
+    return _load(Reservation, _reservations_sql(), [_numbers(charge_point_ids)])
 
 
 @cache
-def _lock_limited_tags_sql() -> str:
+def _reservations_sql() -> str:
+    states = ", ".join(f"'{state.value}'" for state in OPEN_RESERVATION_STATES)
+    return f"{_select(Reservation)} WHERE {_any_of('charge_point_id', 'bigint')} AND status IN ({states}) ORDER BY id"
+
+
+def limited_tags(organisation_ids: Iterable[int | None], keys: Iterable[str]) -> Query[None]:
+    """Lock those of the tags that have a limit of concurrent transactions, in the order of their keys."""
+    parameters = [_numbers(organisation_ids), _texts(keys)]
+    return Query(Statement(_limited_tags_sql(), parameters), lambda rows: None)
+
+
+@cache
+def _limited_tags_sql() -> str:
     limited = f"{_tags_condition()} AND concurrent_limit IS NOT NULL"
     return f"SELECT 1 FROM {_table(IdTag)} WHERE {limited} ORDER BY key, id {_for_update()}"
 
 
-def tags(organisation_ids: Iterable[int | None], keys: Iterable[str]) -> list[IdTag]:
+def tags(organisation_ids: Iterable[int | None], keys: Iterable[str]) -> Query[list[IdTag]]:
     """The tags with these keys, with ``parent`` loaded and ``is_restricted`` set: whether they are for groups only."""
-    found = _load(IdTag, _tags_sql(), [_numbers(organisation_ids), _texts(keys)])
-    restricted = {number for (number,) in _fetch(_restricted_sql(), [_numbers(tag.pk for tag in found)])}
-    for tag in found:
-        tag.is_restricted = tag.pk in restricted  # type: ignore[attr-defined]
-    if any(tag.parent_id for tag in found):
-        models.prefetch_related_objects(found, "parent")
-    return found
+    instances = _maker(IdTag)
+
+    def make(found: Rows) -> list[IdTag]:
+        loaded = instances([row[:-1] for row in found])
+        for tag, row in zip(loaded, found, strict=True):
+            tag.is_restricted = bool(row[-1])  # type: ignore[attr-defined]
+        if any(tag.parent_id for tag in loaded):
+            models.prefetch_related_objects(loaded, "parent")
+        return loaded
+
+    return Query(Statement(_tags_sql(), [_numbers(organisation_ids), _texts(keys)]), make)
 
 
 @cache
 def _tags_sql() -> str:
-    return f"{_select(IdTag)} WHERE {_tags_condition()}"
-
-
-@cache
-def _restricted_sql() -> str:
     groups = connection.ops.quote_name(IdTag.groups.through._meta.db_table)
-    return f"SELECT DISTINCT idtag_id FROM {groups} WHERE {_any_of('idtag_id', 'bigint')}"
+    restricted = f"EXISTS (SELECT 1 FROM {groups} WHERE idtag_id = {_table(IdTag)}.id)"
+    return f"{_select(IdTag, restricted)} WHERE {_tags_condition()}"
 
 
 def _tags_condition() -> str:
@@ -81,44 +115,75 @@ def _tags_condition() -> str:
 def transactions(
     *,
     ids: Iterable[int],
-    open_on: Iterable[int],
-    open_of: Iterable[int],
+    open_at: Iterable[int],
+    open_of: tuple[Iterable[int | None], Iterable[str]],
     started: tuple[Iterable[int], Iterable[datetime]],
-) -> list[Transaction]:
-    """The transactions with these ids, those open on these connectors or of these tags, and those that began at these
-    charge points at one of these charger times; oldest first."""
+) -> Query[list[Transaction]]:
+    """The transactions with these ids, those open at these charge points or of the limited ones of these tags (their
+    organisations and keys), and those that began at these charge points at one of these charger times; oldest
+    first."""
     times = _texts(str(connection.ops.adapt_datetimefield_value(at)) for at in started[1])
-    parameters = [_numbers(ids), _numbers(open_on), _numbers(open_of), _numbers(started[0]), times]
+    parameters = [
+        *(_numbers(ids), _numbers(open_at)),
+        *(_numbers(open_of[0]), _texts(open_of[1])),
+        *(_numbers(started[0]), times),
+    ]
     return _load(Transaction, _transactions_sql(), parameters)
 
 
 @cache
 def _transactions_sql() -> str:
+    here = f"SELECT id FROM {_table(Connector)} WHERE {_any_of('charge_point_id', 'bigint')}"
+    counted = f"SELECT id FROM {_table(IdTag)} WHERE {_tags_condition()} AND concurrent_limit IS NOT NULL"
     conditions = [
         _any_of("id", "integer"),
-        f"(is_active AND {_any_of('connector_id', 'bigint')})",
-        f"(is_active AND {_any_of('tag_id', 'bigint')})",
+        f"(is_active AND {_among('connector_id', here)})",
+        f"(is_active AND {_among('tag_id', counted)})",
         f"({_any_of('charge_point_id', 'bigint')} AND {_any_of('start_timestamp', 'timestamptz')})",
     ]
     return f"{_select(Transaction)} WHERE {' OR '.join(conditions)} ORDER BY id"
 
 
-def has_call(charge_point_id: int, action: str, since: datetime) -> bool:
+def calls(charge_point_id: int, action: str, since: datetime) -> Query[bool]:
     """Whether a charge point has sent a CALL of this action since then."""
-    at = connection.ops.adapt_datetimefield_value(since)
-    return bool(_fetch(_has_call_sql(), [charge_point_id, at, action, Direction.INBOUND.value]))
+    at = str(connection.ops.adapt_datetimefield_value(since))
+    return Query(Statement(_calls_sql(), [charge_point_id, at, action, Direction.INBOUND.value]), bool)
 
 
 @cache
-def _has_call_sql() -> str:
+def _calls_sql() -> str:
     condition = "charge_point_id = %s AND at >= %s AND action = %s AND direction = %s"
     return f"SELECT 1 FROM {_table(Message)} WHERE {condition} LIMIT 1"
 
 
-def tariff_ids(charge_point_ids: Iterable[int]) -> dict[int, tuple[int | None, ...]]:
+def last_calls(charge_point_ids: Iterable[int], action: str, since: datetime) -> Query[dict[int, datetime | None]]:
+    """When each of these charge points sent its last CALL of this action; None: not since then."""
+    at = str(connection.ops.adapt_datetimefield_value(since))
+    convert = _converter(Message._meta.get_field("at")) or (lambda value: value)
+
+    def make(found: Rows) -> dict[int, datetime | None]:
+        return {number: convert(last) for number, last in found}
+
+    parameters = [at, action, Direction.INBOUND.value, _numbers(charge_point_ids)]
+    return Query(Statement(_last_calls_sql(), parameters), make)
+
+
+@cache
+def _last_calls_sql() -> str:
+    at = _read(Message._meta.get_field("at"))
+    own = "charge_point_id = c.value AND at >= %s AND action = %s AND direction = %s"
+    last = f"SELECT {at} FROM {_table(Message)} WHERE {own} ORDER BY at DESC LIMIT 1"
+    ids = "json_each(%s)" if connection.vendor == "sqlite" else "unnest(%s::bigint[])"
+    return f"SELECT c.value, ({last}) FROM {ids} AS c{'' if connection.vendor == 'sqlite' else '(value)'}"
+
+
+def tariff_ids(charge_point_ids: Iterable[int]) -> Query[dict[int, tuple[int | None, ...]]]:
     """The tariffs of each of these charge points, of its site, and of its organisation (the default one), by id."""
-    rows = _fetch(_tariff_ids_sql(), [_numbers(charge_point_ids)])
-    return {number: tuple(tariffs) for number, *tariffs in rows}
+
+    def make(found: Rows) -> dict[int, tuple[int | None, ...]]:
+        return {number: tuple(tariffs) for number, *tariffs in found}
+
+    return Query(Statement(_tariff_ids_sql(), [_numbers(charge_point_ids)]), make)
 
 
 @cache
@@ -135,38 +200,25 @@ def _tariff_ids_sql() -> str:
 Converter = Callable[[Any], Any]
 
 
-def _load(model: type[Row], sql: str, parameters: list[Any]) -> list[Row]:
+def _load(model: type[Row], sql: str, parameters: list[Any]) -> Query[list[Row]]:
+    return Query(Statement(sql, parameters), _maker(model))
+
+
+def _maker(model: type[Row]) -> Callable[[Rows], list[Row]]:
+    """What makes instances of whole rows."""
     names, converters = _fields(model)
-    alias, is_plain = connection.alias, _is_plain(model)
-    found = []
-    for row in _fetch(sql, parameters):
-        values = dict(zip(names, row, strict=True))
-        for name, convert in converters:
-            values[name] = convert(values[name])
-        found.append(_instance(model, values, alias) if is_plain else model.from_db(alias, names, values.values()))
-    return found
 
+    def make(found: Rows) -> list[Row]:
+        alias, is_plain = connection.alias, rows.is_plain(model)
+        made = []
+        for row in found:
+            values = dict(zip(names, row, strict=True))
+            for name, convert in converters:
+                values[name] = convert(values[name])
+            made.append(rows.loaded(model, values, alias) if is_plain else model.from_db(alias, names, values.values()))
+        return made
 
-def _instance(model: type[Row], values: dict[str, Any], alias: str) -> Row:
-    """What ``Model.from_db`` makes of a whole row, without setting one field after the other."""
-    instance = model.__new__(model)
-    instance.__dict__.update(values)
-    state = instance._state = ModelState()
-    state.adding, state.db = False, alias
-    return instance
-
-
-def _is_plain(model: type[models.Model]) -> bool:
-    """Whether nobody looks on, or has a say, while an instance is made."""
-    is_own = model.__init__ is not models.Model.__init__ or model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
-    return not (is_own or pre_init.has_listeners(model) or post_init.has_listeners(model))
-
-
-def _fetch(sql: str, parameters: list[Any]) -> list[Sequence[Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows: list[Sequence[Any]] = cursor.fetchall()
-    return rows
+    return make
 
 
 @cache
@@ -197,8 +249,8 @@ def _converter(field: Any) -> Converter | None:
 # -- SQL -----------------------------------------------------------------------------------------------------
 
 
-def _select(model: type[models.Model]) -> str:
-    return f"SELECT {', '.join(_read(field) for field in model._meta.concrete_fields)} FROM {_table(model)}"
+def _select(model: type[models.Model], *more: str) -> str:
+    return f"SELECT {', '.join([*map(_read, model._meta.concrete_fields), *more])} FROM {_table(model)}"
 
 
 def _read(field: Any) -> str:
@@ -221,6 +273,11 @@ def _any_of(column: str, kind: str) -> str:
     if connection.vendor == "sqlite":
         return f"{column} IN (SELECT value FROM json_each(%s))"
     return f"{column} = ANY(%s::{kind}[])"
+
+
+def _among(column: str, select: str) -> str:
+    """Whether a column has one of the values that a SELECT finds, first of all: one that an index can look for."""
+    return f"{column} IN ({select})" if connection.vendor == "sqlite" else f"{column} = ANY(ARRAY({select}))"
 
 
 def _numbers(values: Iterable[int | None]) -> str:

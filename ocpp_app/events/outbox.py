@@ -20,8 +20,8 @@ from django.utils import timezone
 from ocpp_app.events import catalogue
 from ocpp_app.events.catalogue import ConnectorOf, EventType
 from ocpp_app.events.subscriptions import known
-from ocpp_app.json_rows import Statement
 from ocpp_app.models import ChargePoint, Connector, Event, Transaction
+from ocpp_app.round_trips import Statement
 
 Said = tuple[Signal, dict[str, Any]]
 """A signal with the arguments that it is sent with."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ocpp_app import clock, metering, roll_up, transactions
+from ocpp_app import clock, metering, roll_up, rows, transactions
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import Connector, MeterValue, Transaction
 from ocppj import v16
@@ -46,7 +46,8 @@ def store(
         if roll_up.is_rolled_up(digest, connector, transaction, value.timestamp, request.received_at):
             continue  # it is in a mean already
         request.batch.add(
-            MeterValue(
+            rows.new(
+                MeterValue,
                 connector=connector,
                 transaction=transaction,
                 timestamp=at,

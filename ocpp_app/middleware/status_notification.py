@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from ocpp_app import signals
+from ocpp_app import rows, signals
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import Connector, StatusHistory
 from ocppj.v16 import StatusNotificationRequest, StatusNotificationResponse
@@ -26,7 +26,13 @@ class StatusNotificationMiddleware(OCPPMiddleware):
             "vendor_error_code": message.vendor_error_code or "",
         }
         request.batch.add(
-            StatusHistory(connector=connector, timestamp=message.timestamp, received_at=request.received_at, **reported)
+            rows.new(
+                StatusHistory,
+                connector=connector,
+                timestamp=message.timestamp,
+                received_at=request.received_at,
+                **reported,
+            )
         )
         if request.is_current and not _is_older(request.received_at, connector):
             request.batch.change(connector, status_at=request.received_at, **reported)

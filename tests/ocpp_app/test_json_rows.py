@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, models
 from django.utils.translation import gettext_lazy
 
-from ocpp_app import json_rows
+from ocpp_app import json_rows, round_trips
 from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
@@ -130,7 +130,7 @@ def test_an_insert_writes_what_django_writes(name: str, connector: Connector) ->
     row.pk = None if isinstance(row._meta.pk, models.AutoField) else row.pk
     statement = json_rows.insert([row], ignore_conflicts=False)
     assert statement is not None, "the fast path does not take this model any more"
-    json_rows.run([statement])
+    round_trips.run([statement])
     assert stored(row) == expected
 
 
@@ -143,7 +143,7 @@ def test_an_update_writes_what_django_writes(name: str, connector: Connector) ->
     type(row)._default_manager.update(**dict.fromkeys(names))
     statement = json_rows.update([row], names)
     assert statement is not None, "the fast path does not take this model any more"
-    json_rows.run([statement])
+    round_trips.run([statement])
     assert stored(row) == expected
 
 
@@ -177,5 +177,5 @@ def test_a_connection_that_binds_on_the_server_gets_one_statement_at_a_time(
 ) -> None:
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
     statements = [json_rows.insert([MAKERS["Message"](connector)], ignore_conflicts=False) for _ in range(2)]
-    json_rows.run([statement for statement in statements if statement is not None])
+    round_trips.run([statement for statement in statements if statement is not None])
     assert Message.objects.count() == 2

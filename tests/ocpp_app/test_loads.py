@@ -1,5 +1,6 @@
 """What a batch reads in one go equals what the ORM reads."""
 
+import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from ocpp_app.models import (
     Direction,
     IdTag,
     Message,
+    Reservation,
+    ReservationState,
     Site,
     Tariff,
     Transaction,
@@ -65,15 +68,18 @@ def assert_same(found: Iterable[models.Model], expected: Iterable[models.Model])
 
 
 def test_charge_points_in_the_order_of_their_keys(charge_points: list[ChargePoint]) -> None:
-    found = loads.lock_charge_points([HARD, "CP001", "nobody"])
+    found = loads.charge_points([HARD, "CP001", "nobody"]).fetch()
     assert_same(found, ChargePoint.objects.filter(identity__in=[HARD, "CP001"]).order_by("pk"))
 
 
 def test_nothing_is_asked_for(charge_points: list[ChargePoint]) -> None:
-    assert loads.lock_charge_points([]) == []
-    assert loads.connectors([]) == []
-    assert loads.tags([], []) == []
-    assert loads.transactions(ids=[], open_on=[], open_of=[], started=([], [])) == []
+    assert loads.charge_points([]).fetch() == []
+    assert loads.connectors([]).fetch() == []
+    assert loads.tags([], []).fetch() == []
+    assert loads.transactions(ids=[], open_at=[], open_of=([], []), started=([], [])).fetch() == []
+    assert loads.messages([]).fetch() == []
+    assert loads.reservations([]).fetch() == []
+    assert loads.last_calls([], "Authorize", NOW).fetch() == {}
 
 
 def test_a_listener_to_new_instances_hears_of_them(charge_points: list[ChargePoint]) -> None:
@@ -84,7 +90,7 @@ def test_a_listener_to_new_instances_hears_of_them(charge_points: list[ChargePoi
 
     post_init.connect(listen, sender=ChargePoint)
     try:
-        found = loads.lock_charge_points(["CP001"])
+        found = loads.charge_points(["CP001"]).fetch()
     finally:
         post_init.disconnect(listen, sender=ChargePoint)
     assert heard == ["CP001"]
@@ -96,7 +102,7 @@ def test_connectors(charge_points: list[ChargePoint]) -> None:
         connector_of(charge_point, 0)
         connector_of(charge_point, 1)
     wanted = [charge_points[0].pk, charge_points[2].pk]
-    found = sorted(loads.connectors(wanted), key=lambda row: row.pk)
+    found = sorted(loads.connectors(wanted).fetch(), key=lambda row: row.pk)
     assert_same(found, Connector.objects.filter(charge_point__in=wanted).order_by("pk"))
 
 
@@ -106,18 +112,19 @@ def test_tags_with_parent_and_restriction(charge_points: list[ChargePoint]) -> N
     child = IdTag.objects.create(id_tag="child", parent=parent, expires_at=NOW)
     restricted = IdTag.objects.create(id_tag='A"\\B')
     restricted.groups.add(ChargePointGroup.objects.create(name="one"), ChargePointGroup.objects.create(name="two"))
-    loads.lock_limited_tags([organisation.pk], ["CHILD", 'A"\\B'])
-    found = {tag.id_tag: tag for tag in loads.tags([organisation.pk, None], ["CHILD", 'A"\\B', "UNKNOWN"])}
+    loads.limited_tags([organisation.pk], ["CHILD", 'A"\\B']).fetch()
+    found = {tag.id_tag: tag for tag in loads.tags([organisation.pk, None], ["CHILD", 'A"\\B', "UNKNOWN"]).fetch()}
     assert found.keys() == {"child", 'A"\\B'}
     assert found["child"].parent == parent
     assert found["child"].expires_at == child.expires_at
     assert [found[name].is_restricted for name in ("child", 'A"\\B')] == [False, True]  # type: ignore[attr-defined]
-    assert loads.tags([organisation.pk + 1], ["CHILD"]) == []
+    assert loads.tags([organisation.pk + 1], ["CHILD"]).fetch() == []
 
 
 def test_transactions_by_id_open_ones_and_repeated_starts(charge_points: list[ChargePoint]) -> None:
     one, two, three = (connector_of(charge_point) for charge_point in charge_points)
-    tag = IdTag.objects.create(id_tag="TAG1")
+    tag = IdTag.objects.create(id_tag="TAG1", concurrent_limit=1)
+    unlimited = IdTag.objects.create(id_tag="TAG2", concurrent_limit=None)
     earlier, later = NOW - timedelta(hours=1), NOW + timedelta(microseconds=1)
     stopped = {"is_active": False, "stopped_at": NOW}
     named = transaction_at(two, **stopped)
@@ -126,13 +133,13 @@ def test_transactions_by_id_open_ones_and_repeated_starts(charge_points: list[Ch
     same_start = transaction_at(one, start_timestamp=earlier, **stopped)
     transaction_at(one, start_timestamp=later, **stopped)
     transaction_at(two, tag=tag, start_timestamp=earlier, **stopped)
-    transaction_at(two)
+    transaction_at(two, tag=unlimited)
     found = loads.transactions(
         ids=[named.pk, 2**31 - 1],
-        open_on=[one.pk],
-        open_of=[tag.pk],
+        open_at=[one.charge_point_id],
+        open_of=([tag.organisation_id], ["TAG1", "TAG2"]),
         started=([one.charge_point_id], [earlier, NOW]),
-    )
+    ).fetch()
     expected = [named.pk, open_here.pk, open_elsewhere.pk, same_start.pk]
     assert_same(found, Transaction.objects.filter(pk__in=expected).order_by("pk"))
 
@@ -144,10 +151,10 @@ def test_calls_since(charge_points: list[ChargePoint]) -> None:
         (Direction.OUTBOUND, "Reset", NOW),
     ):
         Message.objects.create(charge_point=sender, direction=direction, action=action, at=at, raw="")
-    assert loads.has_call(sender.pk, "Authorize", NOW)
-    assert not loads.has_call(sender.pk, "Authorize", NOW + timedelta(microseconds=1))
-    assert not loads.has_call(sender.pk, "Reset", NOW - timedelta(hours=1))
-    assert not loads.has_call(other.pk, "Authorize", NOW - timedelta(hours=1))
+    assert loads.calls(sender.pk, "Authorize", NOW).fetch()
+    assert not loads.calls(sender.pk, "Authorize", NOW + timedelta(microseconds=1)).fetch()
+    assert not loads.calls(sender.pk, "Reset", NOW - timedelta(hours=1)).fetch()
+    assert not loads.calls(other.pk, "Authorize", NOW - timedelta(hours=1)).fetch()
 
 
 def test_tariffs_of_charge_point_site_and_organisation(charge_points: list[ChargePoint]) -> None:
@@ -159,7 +166,54 @@ def test_tariffs_of_charge_point_site_and_organisation(charge_points: list[Charg
     first, second, _ = charge_points
     first.tariff, first.site = own, Site.objects.create(organisation=organisation, name="depot", tariff=of_site)
     first.save()
-    assert loads.tariff_ids([first.pk, second.pk]) == {
+    assert loads.tariff_ids([first.pk, second.pk]).fetch() == {
         first.pk: (own.pk, of_site.pk, default.pk),
         second.pk: (None, None, default.pk),
     }
+
+
+def test_the_last_call_of_each_charge_point(charge_points: list[ChargePoint]) -> None:
+    often, once, never = charge_points
+    for sender, action, at in (
+        (often, "Authorize", NOW),
+        (often, "Authorize", NOW + timedelta(microseconds=1)),
+        (often, "Heartbeat", NOW + timedelta(seconds=1)),
+        (once, "Authorize", NOW - timedelta(seconds=1)),
+    ):
+        Message.objects.create(charge_point=sender, direction=Direction.INBOUND, action=action, at=at, raw="")
+    found = loads.last_calls([row.pk for row in charge_points], "Authorize", NOW).fetch()
+    assert found == {often.pk: NOW + timedelta(microseconds=1), once.pk: None, never.pk: None}
+
+
+def test_frames_by_their_relay_ids(charge_points: list[ChargePoint]) -> None:
+    ids = [uuid.uuid4() for _ in range(3)]
+    for number in ids:
+        Message.objects.create(
+            charge_point=charge_points[0],
+            direction=Direction.INBOUND,
+            action="Heartbeat",
+            at=NOW,
+            raw="",
+            relay_id=number,
+        )
+    found = sorted(loads.messages([*ids[:2], uuid.uuid4()]).fetch(), key=lambda row: row.pk)
+    assert_same(found, Message.objects.filter(relay_id__in=ids[:2]).order_by("pk"))
+
+
+def test_open_reservations(charge_points: list[ChargePoint]) -> None:
+    for charge_point in charge_points[:2]:
+        connector = connector_of(charge_point)
+        for status in (ReservationState.ACCEPTED, ReservationState.REQUESTED, ReservationState.EXPIRED):
+            Reservation.objects.create(
+                organisation=charge_point.organisation,
+                charge_point=charge_point,
+                connector=connector,
+                id_tag="TAG1",
+                expires_at=NOW,
+                status=status,
+                status_at=NOW,
+                created_at=NOW,
+            )
+    found = loads.reservations([charge_points[0].pk]).fetch()
+    expected = Reservation.objects.filter(charge_point=charge_points[0]).exclude(status=ReservationState.EXPIRED)
+    assert_same(found, expected.order_by("pk"))

@@ -1,0 +1,73 @@
+"""Model instances made in one go, where Django sets one field after the other: what a worker makes of every frame.
+
+What comes out is what Django makes (``tests/ocpp_app/test_rows.py``); a model of which somebody hears, or that has its
+own way to be made, is left to Django.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import models
+from django.db.models.base import ModelState
+from django.db.models.signals import post_init, pre_init
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def new(model: type[Row], **values: Any) -> Row:
+    """``model(**values)``. Parents are instances that have their keys, or keys by the name of their column."""
+    if not is_plain(model):
+        return model(**values)
+    plan = _plan(model)
+    row = model.__new__(model)
+    attributes = row.__dict__
+    state = attributes["_state"] = ModelState()
+    attributes.update(plan.defaults)
+    for name, make in plan.makers:
+        if name not in values:
+            attributes[name] = make()
+    for name, value in values.items():
+        attname = plan.parents.get(name)
+        if attname is None:
+            attributes[name] = value
+        else:
+            attributes[attname] = None if value is None else value.pk
+            state.fields_cache[name] = value
+    return row
+
+
+def loaded(model: type[Row], values: dict[str, Any], alias: str) -> Row:
+    """What ``Model.from_db`` makes of a whole row; only for a model that ``is_plain``."""
+    row = model.__new__(model)
+    row.__dict__.update(values)
+    state = row._state = ModelState()
+    state.adding, state.db = False, alias
+    return row
+
+
+def is_plain(model: type[models.Model]) -> bool:
+    """Whether nobody looks on, or has a say, while an instance is made."""
+    is_own = model.__init__ is not models.Model.__init__ or model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
+    return not (is_own or pre_init.has_listeners(model) or post_init.has_listeners(model))
+
+
+class _Plan(NamedTuple):
+    """How an instance of one model begins."""
+
+    defaults: dict[str, Any]
+    makers: tuple[tuple[str, Any], ...]
+    """Those defaults that are made anew for each instance."""
+    parents: dict[str, str]
+    """Foreign keys: the name of each, and that of its column's value."""
+
+
+@cache
+def _plan(model: type[models.Model]) -> _Plan:
+    fields: Any = model._meta.concrete_fields
+    made = [field for field in fields if field.has_default() and callable(field.default)]
+    made += [field for field in fields if field.has_db_default() and field not in made]
+    return _Plan(
+        {field.attname: field.get_default() for field in fields if field not in made},
+        tuple((field.attname, field.get_default) for field in made),
+        {field.name: field.attname for field in fields if field.is_relation},
+    )

@@ -1,0 +1,65 @@
+"""Statements in one round trip do what they do one by one."""
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from ocpp_app import round_trips
+from ocpp_app.models import ChargePoint
+from ocpp_app.round_trips import Query, Statement
+
+pytestmark = pytest.mark.django_db
+
+
+def select(value: object) -> Query[Any]:
+    return Query(Statement("SELECT CAST(%s AS text), 1", [value]), lambda rows: rows[0][0])
+
+
+def test_results_come_in_the_order_of_the_queries() -> None:
+    assert round_trips.fetch([select("one"), select("two"), select("Ä'\"%s\\")]) == ["one", "two", "Ä'\"%s\\"]
+    assert round_trips.fetch([]) == []
+    assert select("alone").fetch() == "alone"
+
+
+def test_a_later_statement_sees_what_an_earlier_one_wrote() -> None:
+    charge_point = ChargePoint.objects.create(identity="CP001")
+    table = connection.ops.quote_name(ChargePoint._meta.db_table)
+    for name in ("first", "second"):
+        update = Statement(f"UPDATE {table} SET name = %s WHERE id = %s", [name, charge_point.pk])
+        round_trips.run([update])
+        read = Query(Statement(f"SELECT name FROM {table} WHERE id = %s", [charge_point.pk]), lambda rows: rows[0][0])
+        assert round_trips.fetch([read, read]) == [name, name]
+
+
+def test_an_error_is_djangos_and_the_transaction_can_be_rolled_back() -> None:
+    charge_point = ChargePoint.objects.create(identity="CP001")
+    table = connection.ops.quote_name(ChargePoint._meta.db_table)
+    update = Statement(f"UPDATE {table} SET name = 'changed' WHERE id = %s", [charge_point.pk])
+    wrong = Statement(f"UPDATE {table} SET identity = NULL WHERE id = %s", [charge_point.pk])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        round_trips.run([update, wrong, update])
+    charge_point.refresh_from_db()
+    assert charge_point.name == ""
+    assert select("usable").fetch() == "usable"
+
+
+def test_who_looks_on_sees_each_statement() -> None:
+    seen = []
+
+    def look(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        seen.append(parameters)
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(look):
+        assert round_trips.fetch([select("one"), select("two")]) == ["one", "two"]
+    assert seen == [["one"], ["two"]]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL prepares")
+def test_a_statement_is_prepared_once() -> None:
+    for number in range(5):
+        assert round_trips.fetch([select(str(number))]) == [str(number)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT CAST($1 AS text), 1'")
+        assert cursor.fetchone() == (1,)
