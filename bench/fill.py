@@ -1,5 +1,5 @@
-"""``python -m bench.fill``: a PostgreSQL database with a million transactions and 20 million meter values, and how long
-the API takes to list them.
+"""``python -m bench.fill``: a PostgreSQL database with 10 000 charge points, a million transactions, 20 million meter
+values and a million messages, and how long the API takes to list them and the console to show its pages.
 
 The rows are made by the database itself (``generate_series``), in a database of its own on the server that
 ``make services`` has started; it takes about 8 GB, and is dropped at the end unless ``--keep`` says otherwise.
@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bench import pages
 from scripts.services import postgres
 
 DATABASE = "ocpp_csms_fill"
-CHARGE_POINTS = 1000
+CHARGE_POINTS = 10_000
 ORGANISATIONS = 20
 ASKED = 30
 """How often each list is asked for."""
@@ -43,6 +44,7 @@ LISTS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.fill", description=__doc__)
     parser.add_argument("--transactions", type=int, default=1_000_000)
+    parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--meter-values", type=int, default=20, help="of each transaction (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave the database for another look")
     parser.add_argument("--again", action="store_true", help="measure once more what --keep has left")
@@ -66,7 +68,7 @@ def main() -> int:
 
         django.setup()
         if not options.again:
-            fill(options.transactions, options.meter_values)
+            fill(options.transactions, options.meter_values, options.messages)
         slow = measure()
     finally:
         if not options.keep:
@@ -80,7 +82,7 @@ def main() -> int:
 # -- filling -----------------------------------------------------------------------------------------------------
 
 
-def fill(transactions: int, meter_values: int) -> None:
+def fill(transactions: int, meter_values: int, messages: int) -> None:
     """Make the rows, ``ANALYZE`` them, and say how long it took."""
     from django.db import connection
 
@@ -133,10 +135,14 @@ def fill(transactions: int, meter_values: int) -> None:
             "SELECT setval(pg_get_serial_sequence('ocpp_app_transaction', 'id'), %s)", [transactions]
         )
     with _timed("an anomaly for every hundredth"):
-        odd = "ocpp_app_transaction AS t WHERE (hashint4(t.id) >> 7) % 100 = 0"
+        quiet = "(SELECT id FROM ocpp_app_organisation WHERE slug = 'tenant-5')"  # has none, and asks for some
+        odd = f"ocpp_app_transaction AS t WHERE (hashint4(t.id) >> 7) % 100 = 0 AND t.organisation_id <> {quiet}"
         kind = "CASE WHEN t.id % 10 = 0 THEN 'lower_meter' ELSE 'orphaned' END"
         resolved = "CASE WHEN t.id % 5 = 0 THEN NULL ELSE now() END"
         run(Anomaly, odd, transaction_id="t.id", kind=kind, found_at="t.started_at", resolved_at=resolved)
+        Transaction.objects.filter(pk__in=Anomaly.objects.values("transaction")).update(has_anomaly=True)
+    with _timed(f"{messages:,} messages"):
+        pages.fill_messages(run, messages, CHARGE_POINTS)
     with _timed(f"{transactions * meter_values:,} meter values"), _bare(connection, MeterValue):
         run(
             MeterValue,
@@ -232,7 +238,7 @@ def measure() -> list[str]:
     from django.contrib.auth import get_user_model
     from django.test import Client
 
-    from ocpp_app.models import ApiToken, ChargePoint, Organisation, Scope
+    from ocpp_app.models import ApiToken, ChargePoint, Membership, Organisation, Role, Scope
 
     organisation = Organisation.objects.get(slug="tenant-3")
     _token, secret = ApiToken.issue(organisation=organisation, name="bench", scope=Scope.READ)
@@ -244,7 +250,10 @@ def measure() -> list[str]:
     print(
         f"\n{'GET /api/v1/transactions/':34} {'ms':>10} {'least':>8} {'median':>8} {'95 %':>8} {'own CPU':>8}  queries"
     )
-    for who, client in (("a tenant", tenant), ("everything", everybody)):
+    quiet = Organisation.objects.get(slug="tenant-5")
+    _token, secret = ApiToken.issue(organisation=quiet, name="bench", scope=Scope.READ)
+    without = Client(headers={"Authorization": f"Bearer {secret}"})
+    for who, client in (("a tenant", tenant), ("without one", without), ("everything", everybody)):
         for what, query in LISTS.items():
             path = f"/api/v1/transactions/?{query.format(identity=identity, id_tag='TAG7')}"
             if what == "the second page":
@@ -255,6 +264,13 @@ def measure() -> list[str]:
             if statistics.median(times) > LIMIT_MS:
                 slow.append(f"{what} ({who})")
     print(f"\nMedian over {LIMIT_MS:g} ms: {', '.join(slow) or 'none'}.")
+    member = get_user_model().objects.create_user(f"bench-{time.time_ns()}")
+    Membership.objects.create(user=member, organisation=organisation, role=Role.ADMIN)
+    admin = Client()
+    admin.force_login(member)
+    for who, client in (("an admin of an organisation", admin), ("a superuser", everybody)):
+        print(f"\nAs {who}, with {ChargePoint.objects.count():,} charge points:")
+        slow += pages.measure(client, organisation)
     return slow
 
 

@@ -193,6 +193,7 @@ def _note_once(batch: Batch, item: Ended, kind: AnomalyKind, detail: str) -> Non
         return
     anomaly = Anomaly(transaction=transaction, kind=kind, detail=detail, raw=item.raw, found_at=batch.now)
     batch.add(anomaly)
+    batch.change(transaction, has_anomaly=True)
     batch.send(
         signals.anomaly_found,
         Anomaly,

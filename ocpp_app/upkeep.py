@@ -102,6 +102,7 @@ def _flag(batch: Batch, rows: list[Transaction]) -> None:
         )
         anomaly = Anomaly(transaction=row, kind=AnomalyKind.NEVER_STOPPED, detail=detail, found_at=batch.now)
         batch.add(anomaly)
+        batch.change(row, has_anomaly=True)
         batch.send(signals.anomaly_found, Anomaly, charge_point=row.charge_point, transaction=row, anomaly=anomaly)
 
 

@@ -51,7 +51,7 @@ class AnomalyFilter(ChoiceFilter):
     title = Anomaly._meta.verbose_name_plural
     parameter_name = "anomalies"
     options = {
-        "unresolved": (gettext_lazy("some unresolved"), Q(pk__in=UNRESOLVED)),
+        "unresolved": (gettext_lazy("some unresolved"), Q(has_anomaly=True, pk__in=UNRESOLVED)),
         "any": (gettext_lazy("some"), Q(pk__in=Anomaly.objects.values("transaction"))),
         "none": (gettext_lazy("none unresolved"), ~Q(pk__in=UNRESOLVED)),
     }

@@ -89,6 +89,15 @@ class Certificates(Listed, Shown):
     see what became of it."""
 
     model = InstalledCertificate
+    examples = {
+        "create": {
+            "charge_point": "CP001",
+            "use": "ManufacturerRootCertificate",
+            "pem": "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----\n",
+            "queue": True,
+        },
+        "refresh": {"charge_point": "CP001", "use": "CentralSystemRootCertificate"},
+    }
     noun = "Certificate"
     serializer_class = InstalledCertificateSerializer
     filters = InstalledCertificateFilters

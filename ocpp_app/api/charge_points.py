@@ -343,7 +343,10 @@ class Sites(Listed, Shown, Created, Deleted):
     orderings = ("name", "created_at")
     ordering = ("name", "pk")
     etag_fields = ("name", "address", "grid_limit_w", "tariff")
-    examples = {"create": {"name": "Depot", "address": "1 Harbour Street", "grid_limit_w": 43000}}
+    examples = {
+        "create": {"name": "Depot", "address": "1 Harbour Street", "grid_limit_w": 43000},
+        "partial_update": {"grid_limit_w": 86000},
+    }
 
     def rows(self) -> QuerySet:
         return Site.objects.select_related("organisation")
@@ -365,7 +368,10 @@ class Groups(Listed, Shown, Created, Deleted):
     orderings = ("name",)
     ordering = ("name", "pk")
     etag_fields = ("name", "description")
-    examples = {"create": {"name": "Visitors", "description": "Behind the gate"}}
+    examples = {
+        "create": {"name": "Visitors", "description": "Behind the gate"},
+        "partial_update": {"description": "In front of the gate"},
+    }
 
     def rows(self) -> QuerySet:
         return ChargePointGroup.objects.select_related("organisation")

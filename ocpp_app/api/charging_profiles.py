@@ -161,6 +161,21 @@ class ChargingProfiles(Listed, Shown, Created, Deleted):
 
     model = ChargingProfile
     serializer_class = ChargingProfileSerializer
+    examples = {
+        "create": {
+            "description": "Night",
+            "purpose": "TxDefaultProfile",
+            "kind": "Recurring",
+            "recurrency_kind": "Daily",
+            "start_schedule": "2026-01-01T22:00:00Z",
+            "duration_s": 28800,
+            "charging_rate_unit": "A",
+            "periods": [{"start_period_s": 0, "limit": "32.0"}],
+        },
+        "partial_update": {"stack_level": 1},
+        "send": {"charge_point": "CP001", "connector": 1, "wait": 30},
+        "clear": {"charge_point": "CP001", "wait": 30},
+    }
     filters = ProfileFilters
     search_fields = ("description",)
     orderings = ("description", "created_at")
@@ -296,6 +311,7 @@ class Assignments(Listed, Shown):
     connects; what is assigned no longer is cleared."""
 
     model = ProfileAssignment
+    examples = {"create": {"charging_profile": 1, "group": 1, "connector_number": 0}}
     noun = "ChargingProfileAssignment"
     serializer_class = AssignmentSerializer
     filters = AssignmentFilters

@@ -151,6 +151,9 @@ class CommandBatches(Listed, Shown):
     """Commands to many charge points, the newest first."""
 
     model = CommandBatch
+    examples = {
+        "create": {"action": "Reset", "payload": {"type": "Soft"}, "filter": {"identities": ["CP001", "CP002"]}}
+    }
     plural = "CommandBatches"
     serializer_class = CommandBatchSerializer
     filters = CommandBatchFilters

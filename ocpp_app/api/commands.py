@@ -200,6 +200,7 @@ class ChargePointCommands(OfChargePoint):
     """What one charge point was asked for, the newest first."""
 
     model = Command
+    examples = {"create": {"action": "Reset", "payload": {"type": "Soft"}, "wait": 30}}
     noun = "ChargePointCommand"
     serializer_class = CommandSerializer
     ordering = ("-created_at", "pk")

@@ -157,6 +157,7 @@ class ChargePointConfiguration(OfChargePoint):
     """What one charge point is configured to do, and what is wanted of it."""
 
     model = ConfigurationKey
+    examples = {"partial_update": {"values": {"MeterValueSampleInterval": "60", "LocalPreAuthorize": None}}}
     noun = "ChargePointConfigurationKey"
     serializer_class = ConfigurationKeySerializer
     filters = KeyFilters
@@ -239,6 +240,10 @@ class ConfigurationTemplates(Listed, Shown, Created, Deleted):
 
     model = ConfigurationTemplate
     serializer_class = ConfigurationTemplateSerializer
+    examples = {
+        "create": {"name": "Every minute", "vendor": "Acme*", "values": {"MeterValueSampleInterval": "60"}},
+        "partial_update": {"is_enabled": False},
+    }
     search_fields = ("name", "description", "vendor", "model")
     orderings = ("name", "position", "created_at")
     ordering = ("name", "pk")
@@ -273,6 +278,7 @@ class ChargePointAvailability(OfChargePoint):
     """Which of its connectors are wanted in use, or out of use, and how far that has come."""
 
     model = ConnectorAvailability
+    examples = {"partial_update": {"connector": 1, "wanted": "Inoperative"}}
     noun, plural = "ChargePointAvailability", "ChargePointAvailabilities"
     serializer_class = AvailabilitySerializer
     to_charge_point = "connector__charge_point"

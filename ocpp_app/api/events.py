@@ -179,6 +179,7 @@ class Webhooks(Listed, Shown, Created, Deleted):
     examples = {
         "create": {"name": "billing", "url": "https://billing.example.com/ocpp", "events": ["transaction.*"]},
         "partial_update": {"is_active": False},
+        "replay": {"state": "given_up", "at_from": "2026-01-31T00:00:00Z"},
     }
 
     def rows(self) -> QuerySet:

@@ -105,6 +105,10 @@ class FirmwareFiles(Listed, Shown, Deleted):
     """Firmware that is kept here for charge points to fetch."""
 
     model = Firmware
+    examples = {
+        "create": {"version": "2.5.0", "vendor": "Acme", "model": "One *", "file": "one-2.5.0.bin"},
+        "partial_update": {"note": "Withdrawn by the manufacturer"},
+    }
     noun = "Firmware"
     plural = "Firmware"
     serializer_class = FirmwareSerializer
@@ -186,6 +190,7 @@ class FirmwareUpdates(Listed, Shown):
     """Firmware updates, the newest first; their state follows what the charge point reports."""
 
     model = FirmwareTask
+    examples = {"create": {"charge_point": "CP001", "firmware": 1, "queue": True}}
     noun = "FirmwareUpdate"
     serializer_class = FirmwareUpdateSerializer
     filters = TaskFilters
@@ -287,6 +292,10 @@ class FirmwareCampaigns(Listed, Shown):
 
     model = FirmwareCampaign
     serializer_class = FirmwareCampaignSerializer
+    examples = {
+        "create": {"firmware": 1, "group": 1, "wave_size": "10%", "failures_allowed": "2"},
+        "resume": {"failures_allowed": "5"},
+    }
     filters = FirmwareCampaignFilters
     action_scopes = dict.fromkeys(("create", "pause", "resume", "cancel"), Scope.OPERATE)
     bodies = {"create": FirmwareCampaignOrderSerializer}

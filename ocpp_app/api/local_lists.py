@@ -81,6 +81,7 @@ class LocalLists(OfLocalList):
 
     serializer_class = LocalListSerializer
     etag_fields = WRITABLE
+    examples = {"partial_update": {"selection": "chosen", "tags": [1, 2]}}
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         """What it is to have and has; `state` compares the two."""

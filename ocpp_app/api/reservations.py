@@ -115,7 +115,8 @@ class Reservations(Listed, Shown):
             "id_tag": "TAG1",
             "expires_at": "2030-01-31T18:00:00Z",
             "wait": 30,
-        }
+        },
+        "cancel": {"wait": 30, "queue": True},
     }
 
     def rows(self) -> QuerySet:

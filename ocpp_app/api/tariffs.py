@@ -84,7 +84,10 @@ class Tariffs(Listed, Shown, Created, Deleted):
     orderings = ("name", "created_at")
     ordering = ("name", "pk")
     etag_fields = (*WRITABLE, "windows")
-    examples = {"create": {"name": "Day", "currency": "EUR", "price_per_kwh": "0.39", "price_per_minute": "0"}}
+    examples = {
+        "create": {"name": "Day", "currency": "EUR", "price_per_kwh": "0.39", "price_per_minute": "0"},
+        "partial_update": {"price_per_kwh": "0.42"},
+    }
 
     def rows(self) -> QuerySet:
         return Tariff.objects.select_related("organisation").prefetch_related("windows")

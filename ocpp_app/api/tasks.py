@@ -153,6 +153,7 @@ class Diagnostics(Listed, Shown):
     """Diagnostics and logs that charge points were asked for, the newest first."""
 
     model = DiagnosticsTask
+    examples = {"create": {"charge_point": "CP001", "kind": "DiagnosticsLog", "oldest_at": "2026-01-01T00:00:00Z"}}
     noun = "Diagnostics"
     plural = "Diagnostics"
     serializer_class = DiagnosticsSerializer

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -96,17 +96,17 @@ class TransactionFilters(Filters):
             values["charge_point"] = ChargePoint.objects.filter(identity=identity).values_list("pk", flat=True).first()
         wanted = values.pop("anomaly", None)
         rows = rows.filter(**values)
-        anomalies = Anomaly.objects.values("transaction")
+        anomalies = Anomaly.objects.filter(transaction=OuterRef("pk"))
         match wanted:
             case None:
                 return rows
-            case "any":
-                return rows.filter(pk__in=anomalies)
             case "none":
-                return rows.exclude(pk__in=anomalies)
+                return rows.filter(~Exists(anomalies))
             case "unresolved":
-                return rows.filter(pk__in=anomalies.filter(resolved_at=None))
-        return rows.filter(pk__in=anomalies.filter(kind=wanted))
+                anomalies = anomalies.filter(resolved_at=None)
+            case kind if kind != "any":
+                anomalies = anomalies.filter(kind=kind)
+        return rows.filter(Exists(anomalies), has_anomaly=True)  # the latter for its index
 
 
 class CloseSerializer(serializers.Serializer):

@@ -85,7 +85,7 @@ class FilterForm(forms.Form):
         if data["state"] in ("active", "ended"):
             rows = rows.filter(is_active=data["state"] == "active")
         elif data["state"] == "odd":
-            rows = rows.filter(pk__in=Anomaly.objects.filter(resolved_at=None).values("transaction"))
+            rows = rows.filter(Exists(UNRESOLVED), has_anomaly=True)
         if data["first"]:
             rows = rows.filter(started_at__gte=_begin(data["first"]))
         if data["last"]:

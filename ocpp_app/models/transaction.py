@@ -1,6 +1,7 @@
 """Transactions, and what is odd about them."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -136,6 +137,10 @@ class Transaction(models.Model):
         _("cost in detail"), null=True, blank=True, encoder=DjangoJSONEncoder, help_text=_("Its lines add up to it.")
     )
 
+    has_anomaly = models.BooleanField(
+        _("has an anomaly"), default=False, db_default=False, help_text=_("Or had one: also when it is resolved.")
+    )
+
     class Meta:
         verbose_name = _("transaction")
         verbose_name_plural = _("transactions")
@@ -150,6 +155,9 @@ class Transaction(models.Model):
             models.Index(fields=("organisation", "-started_at"), name="ocpp_tx_organisation_start"),
             models.Index(fields=("charge_point", "-id"), name="ocpp_tx_charge_point_id"),
             models.Index(Upper("id_tag"), models.F("id").desc(), name="ocpp_tx_id_tag"),
+            # Who has no anomaly asks for one: without these, the whole list is looked through.
+            models.Index(fields=("organisation", "-id"), condition=models.Q(has_anomaly=True), name="ocpp_tx_odd_here"),
+            models.Index(fields=("-id",), condition=models.Q(has_anomaly=True), name="ocpp_tx_odd"),
             models.Index(fields=("stopped_at",), name="ocpp_tx_stopped"),
             models.Index(
                 fields=("stopped_at", "id"),
@@ -214,3 +222,8 @@ class Anomaly(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.transaction_id})"
+
+    def save(self, **kwargs: Any) -> None:
+        """Workers write anomalies in bulk, and their transactions with them; everybody else does it here."""
+        super().save(**kwargs)
+        Transaction.objects.filter(pk=self.transaction_id, has_anomaly=False).update(has_anomaly=True)

@@ -110,6 +110,11 @@ def test_report_has_what_was_charged_and_nothing_of_others(tenant: Tenant) -> No
     assert shown["rows"] == [{"name": "ours-1", **row, **doubt}]
     assert [total["sessions"] for total in shown["totals"]] == [1]
     assert reader.get("reports/?by=month&last=2025-03-31").json()["rows"][0]["sessions"] == 2
+    asked = "reports/?by=charge_point&first=2025-03-01&last=2025-03-30"
+    for answer in (reader.get(f"{asked}&format=csv"), reader.get(asked, Accept="text/csv")):
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        lines = b"".join(answer.streaming_content).decode().splitlines()
+        assert (lines[0].split(",")[0], lines[1].split(",")[:3]) == ("charge_point", ["ours-1", "1", "1.500"])
 
 
 @pytest.mark.parametrize(
@@ -121,6 +126,7 @@ def test_report_has_what_was_charged_and_nothing_of_others(tenant: Tenant) -> No
         ("last=0001-01-01", "/last"),
         ("time_zone=Mars", "/time_zone"),
         ("month=1", "/month"),
+        ("by=colour&format=csv", "/by"),
     ],
 )
 def test_what_is_wrong_with_a_period_is_named(query: str, pointer: str, tenant: Tenant) -> None:
