@@ -26,6 +26,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ReservationStateEnum": "ocpp_app.models.ReservationState",
         "CommandStateEnum": "ocpp_app.models.CommandState",
         "RegistrationStatusEnum": "ocpp_app.models.RegistrationStatus",
+        "SecurityProfileEnum": "ocpp_app.models.SecurityProfile",
         "ScopeEnum": "ocpp_app.models.Scope",
         "RoleEnum": "ocpp_app.models.Role",
         "DirectionEnum": "ocpp_app.models.Direction",

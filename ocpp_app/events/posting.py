@@ -93,9 +93,8 @@ class Poster:
     def abort(self) -> None:
         """End the present attempt, which then fails."""
         connection = self._connection
-        if connection is not None and connection.sock is not None:
-            with suppress(OSError):  # not the method of a TLS socket, which the other thread is using
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+        if connection is not None:
+            connection.abort()
 
     def _post(self, headers: Mapping[str, str], body: bytes) -> Answer:
         if self._connection is not None and time.monotonic() < self._until:
@@ -128,23 +127,49 @@ class _Connection(http.client.HTTPConnection):
         self.target = target
         self.default_port = addresses.PORTS[target.scheme]
         super().__init__(target.host, target.port, timeout=TIMEOUT_S)
+        self._is_aborted = False
+
+    def abort(self) -> None:
+        """End whatever the other thread does with it: connecting and shaking hands as well."""
+        self._is_aborted = True
+        if (used := self.sock) is not None:
+            with suppress(OSError):  # not the method of a TLS socket, which the other thread is using
+                socket.socket.shutdown(used, socket.SHUT_RDWR)
 
     def connect(self) -> None:
-        self.sock = self._open()
-        if not self.target.is_plain:
-            self.sock = _tls().wrap_socket(self.sock, server_hostname=self.target.host)
+        try:
+            self._open()
+            if not self.target.is_plain:
+                # ``sock`` is the one in use at all times, for ``abort``.
+                self.sock = _tls().wrap_socket(
+                    self.sock, server_hostname=self.target.host, do_handshake_on_connect=False
+                )
+                self._go_on()
+                self.sock.do_handshake()
+        except BaseException:
+            self.close()
+            raise
 
-    def _open(self) -> socket.socket:
+    def _open(self) -> None:
         failure: OSError = OSError("its name has no address")
         for address in addresses.resolve(self.target):
+            self.sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+            self._go_on()
             try:
-                opened = socket.create_connection((address, self.target.port), TIMEOUT_S)
+                self.sock.settimeout(TIMEOUT_S)
+                self.sock.connect((address, self.target.port))
             except OSError as error:
+                self.close()
                 failure = error
             else:
-                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return opened
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return
+        self._go_on()
         raise failure
+
+    def _go_on(self) -> None:
+        if self._is_aborted:
+            raise OSError(f"no answer within {LONGEST_S:g} s")
 
 
 @cache

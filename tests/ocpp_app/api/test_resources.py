@@ -23,6 +23,7 @@ from ocpp_app.models import (
     MeterValue,
     Role,
     Scope,
+    SecurityEvent,
     Tariff,
     Transaction,
 )
@@ -467,3 +468,31 @@ def test_batch_over_several_organisations_is_a_superusers(
     response = client.post("/api/v1/command-batches/", data, content_type="application/json")
     assert (response.status_code, Command.objects.count()) == (400, before)
     assert "several organisations" in response.content.decode()
+
+
+# -- security ------------------------------------------------------------------------------------------------------
+
+
+def test_audit_log_says_who_did_what_to_whom(ours: Tenant, theirs: Tenant, admin: Caller, operator: Caller) -> None:
+    identity = ours.charge_point.identity
+    assert admin.post(f"charge-points/{identity}/reject/").status_code == 200
+    (entry,) = admin.get(f"audit-log/?charge_point={identity}&action=registration%20Rejected").json()["results"]
+    assert (entry["actor"], entry["subject"], entry["organisation"]) == ("token admin", identity, "ours")
+    assert admin.get(f"audit-log/{entry['id']}/").json() == entry
+    assert operator.get("audit-log/").status_code == 403
+    shown = {row["organisation"] for row in admin.get("audit-log/?page_size=100").json()["results"]}
+    assert shown == {"ours"}
+    for method in ("patch", "delete"):
+        assert (
+            getattr(admin.client, method)(f"/api/v1/audit-log/{entry['id']}/", headers=admin.headers).status_code == 405
+        )
+
+
+def test_who_was_kept_out_and_who_got_new_keys(ours: Tenant, theirs: Tenant, reader: Caller) -> None:
+    SecurityEvent.objects.create(kind="unknown_identity", detail="X", hour=NOW, first_at=NOW, last_at=NOW)
+    identity = ours.charge_point.identity
+    (event,) = reader.get("access-events/").json()["results"]
+    assert (event["kind"], event["charge_point"], event["count"]) == ("wrong_credentials", identity, 1)
+    assert reader.get("access-events/?kind=hijack").json()["results"] == []
+    (upgrade,) = reader.get(f"security-upgrades/?state=done&charge_point={identity}").json()["results"]
+    assert (upgrade["target"], upgrade["state"], upgrade["requested_by"]) == (1, "done", None)

@@ -39,6 +39,8 @@ from ocpp_app.models import (
     QuirkNote,
     Reservation,
     Scope,
+    SecurityEvent,
+    SecurityUpgrade,
     Session,
     Site,
     Tariff,
@@ -175,6 +177,16 @@ def make_tasks(charge_point: ChargePoint) -> None:
     )
     CertificateRequest.objects.create(charge_point=charge_point, csr="x", state="refused", created_at=NOW)
     ChargePointSecurityEvent.objects.create(charge_point=charge_point, type="StartupOfTheDevice", received_at=NOW)
+    SecurityEvent.objects.create(
+        kind="wrong_credentials",
+        identity=charge_point.identity,
+        charge_point=charge_point,
+        organisation=charge_point.organisation,
+        hour=NOW,
+        first_at=NOW,
+        last_at=NOW,
+    )
+    SecurityUpgrade.objects.create(charge_point=charge_point, target=1, state="done", deadline=NOW)
 
 
 def make_event(charge_point: ChargePoint) -> Event:

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -314,3 +314,42 @@ def test_answer_that_trickles_is_cut_off(settings: Any) -> None:
         wait_until(is_cut_off, "it is cut off", timeout_s=5)
         client.close()
     assert answers[0].status_code is None
+
+
+@pytest.mark.parametrize("phase", ["connecting", "TLS handshake"])
+def test_whoever_does_not_even_let_us_in_is_cut_off(phase: str, settings: Any) -> None:
+    """The kernel answers no more connections than the backlog has room for; a TLS server may say nothing at all."""
+    settings.OCPP_WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    with ExitStack() as opened:
+        server = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = server.getsockname()[1]
+        scheme = "https" if phase == "TLS handshake" else "http"
+        poster = Poster(f"{scheme}://127.0.0.1:{port}/")
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(poster.post({}, b"{}")))
+        if phase == "TLS handshake":
+            thread.start()
+            client = opened.enter_context(server.accept()[0])
+            assert client.recv(1) == b"\x16"  # its ClientHello begins
+        else:
+            waiting = 0
+            while not waiting:  # fill the backlog, until one is left without an answer
+                other = opened.enter_context(socket.socket())
+                other.setblocking(False)
+                other.connect_ex(server.getsockname())
+                waiting = connecting_to(port)
+            thread.start()
+            wait_until(lambda: connecting_to(port) > waiting, "it connects", timeout_s=5)
+
+        def is_cut_off() -> bool:
+            poster.abort()
+            return not thread.is_alive()
+
+        wait_until(is_cut_off, "it is cut off", timeout_s=5)
+    assert answers[0].status_code is None
+
+
+def connecting_to(port: int) -> int:
+    """How many sockets have sent a SYN to this port that nobody has answered (proc(5), net/tcp)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
