@@ -302,6 +302,7 @@ TEMPLATES = (
     _("more than %(MAX_VALUES)s values to look through: dropped from here on"),
     _("new key sent"),
     _("new: %(created)s; changed: %(changed)s"),
+    _("no answer within %(LONGEST_S)s s"),
     _("no answer within %(TIMEOUT_S)s s"),
     _("no longer held by its gateway"),
     _("nobody reported an answer"),

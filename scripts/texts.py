@@ -76,7 +76,7 @@ NOT_RAISED = frozenset(
 MEASURED = (Location, Measurand, Phase, ReadingContext, UnitOfMeasure, ValueFormat)
 """Names of what is measured: the same in every language."""
 _CODE = re.compile(
-    r"\b(SELECT|UPDATE|PRAGMA|WHERE|INSERT|CONFLICT|AND|AS|ANY)\b|[<>{}\\\n]|\(\?|__|::|^#| \| "
+    r"\b(SELECT|UPDATE|PRAGMA|WHERE|INSERT|IN|CONFLICT|AND|AS|ANY)\b|[<>{}\\\n]|\(\?|__|::|^#| \| "
     r"|charset|no-store|realm|filename=|-src|json_extract|\[Any|%%\(|%%s|development CA$"
     r"|^(OCPP 1\.6|Security whitepaper) §?[A-Z]?[\d.]+|^(bytes|disk|database|unable|readonly|Basic) "
     r"|^wsgate_|^manage\.py|^python -m|^issue_command\(|^Connection: |^Content-|^HTTP/1"

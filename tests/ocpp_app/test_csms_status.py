@@ -168,11 +168,14 @@ def test_problems_come_before_warnings(site: ChargePoint) -> None:
     assert page.index("PROBLEM") < page.index("WARNING")
 
 
+Usage = namedtuple("Usage", "total used free")
+
+
 @pytest.mark.parametrize(("free", "word"), [(50 << 20, "PROBLEM"), (900 << 20, "WARNING")])
 def test_a_disk_that_is_almost_full(
     site: ChargePoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Any, free: int, word: str
 ) -> None:
-    usage = namedtuple("usage", "total used free")(20 << 30, (20 << 30) - free, free)
+    usage = Usage(20 << 30, (20 << 30) - free, free)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     _, page = shown()
     assert f"{word}  " in page
