@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from _pytest.nodeid import coerce_node_id
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase
@@ -61,6 +62,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
         if group := shares(item):
             item.add_marker(pytest.mark.xdist_group(group))
     yield
+    for item in items:
+        if marker := item.get_closest_marker("xdist_group"):
+            # xdist 3.8 puts the group behind the name that pytest had before 9.1, where nobody reads it any more.
+            item._id = coerce_node_id(f"{item.nodeid.removesuffix(suffix := f'@{marker.args[0]}')}{suffix}")
     items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.path.parent.name not in WAITING))
 
 
