@@ -130,6 +130,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "console:login"
+CSRF_FAILURE_VIEW = "ocpp_app.console.errors.forged"
 #: Of the web pages, where a browser asks for no other.
 LANGUAGE_CODE = env.choice("LANGUAGE_CODE", ("en-us", "en", "de"), default="en-us")
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # those in which everything is said: no page in two languages

@@ -16,3 +16,8 @@ urlpatterns = [
     path("demo/ocpp/", include("ocpp_app.urls")),
     path("", include("ocpp_app.console.urls")),
 ]
+
+handler400 = "ocpp_app.console.errors.bad_request"
+handler403 = "ocpp_app.console.errors.refused"
+handler404 = "ocpp_app.console.errors.missing"
+handler500 = "ocpp_app.console.errors.failed"

@@ -2,8 +2,9 @@
 protocol code, in a worker, in a gateway, or long ago (they are kept in rows).
 
 Writes them to ocpp_app/texts.py, from where ``makemessages`` takes them and ``ocpp_app.translation`` translates them at
-the edge; then brings the catalogues up to date and compiles them (``make messages``). A test says when it has to be run
-again. Only ``makemessages`` needs GNU gettext; what is compiled is committed, so nobody else does.
+the edge; then brings the catalogues up to date, the simulator page's as well, and compiles them (``make messages``). A
+test says when it has to be run again. Only ``makemessages`` needs GNU gettext; what is compiled is committed, so nobody
+else does.
 """
 
 import ast
@@ -26,7 +27,13 @@ from ocppj.v16.enums import FeatureProfile, Location, Measurand, Phase, ReadingC
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = ROOT / "ocpp_app" / "texts.py"
-CATALOGUES = ROOT / "ocpp_app" / "locale"
+CATALOGUES = (
+    (ROOT / "ocpp_app", "django"),
+    (ROOT / "simulator" / "web", "django"),
+    (ROOT / "simulator" / "web", "djangojs"),
+)
+"""Django apps with texts, and the domains of these: templates and Python, scripts of the browser."""
+LANGUAGES = ("de",)
 SOURCES = ("ocppj", "ocpp_app", "wsgate")
 LEFT_OUT = (
     "ocpp_app/admin/",
@@ -87,14 +94,22 @@ _WORDS = re.compile(r"[A-Za-z]{2,}")
 
 def main() -> int:
     WRITTEN.write_text(written())
-    languages = [folder.name for folder in CATALOGUES.iterdir()]
     gather = [sys.executable, str(ROOT / "manage.py"), "makemessages", "--no-location", "--no-obsolete"]
-    wanted = [word for language in languages for word in ("--locale", language)]
-    subprocess.run([*gather, *wanted], cwd=ROOT / "ocpp_app", check=True)
-    for language in languages:
-        path = CATALOGUES / language / "LC_MESSAGES" / "django.po"
+    wanted = [word for language in LANGUAGES for word in ("--locale", language)]
+    for app, domain in CATALOGUES:
+        subprocess.run([*gather, *wanted, "--domain", domain], cwd=app, check=True)
+    for path in catalogues():
         path.with_suffix(".mo").write_bytes(compiled(path))
     return 0
+
+
+def catalogues() -> list[Path]:
+    """Every catalogue that translators fill in."""
+    return [
+        app / "locale" / language / "LC_MESSAGES" / f"{domain}.po"
+        for app, domain in CATALOGUES
+        for language in LANGUAGES
+    ]
 
 
 def compiled(path: Path) -> bytes:

@@ -88,6 +88,16 @@ def test_it_knows_every_request(settings: Any) -> None:
     assert requests["Reset"]["sender"] == "central_system"
 
 
+def test_page_and_scripts_speak_german(settings: Any) -> None:
+    settings.OCPP_SIMULATOR = "open"
+    german = Client(headers={"Accept-Language": "de"})
+    page = german.get(PAGE).content.decode()
+    assert '<html lang="de"' in page
+    assert ("Einschalten" in page, "Switch it on" in page) == (True, False)
+    assert '"Plug in": "Einstecken"' in german.get(f"{PAGE}words.js").content.decode()
+    assert "Einstecken" not in Client().get(f"{PAGE}words.js").content.decode()
+
+
 def test_nothing_becomes_markup_or_code() -> None:
     forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser|setHTML"
     scripts = list(SCRIPTS.rglob("*.js"))

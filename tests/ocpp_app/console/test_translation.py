@@ -160,8 +160,8 @@ def test_a_browser_chooses_and_a_person_overrides_it(viewer: Client, ours: Tenan
     assert "Charging now" in text_of(person(ours, Role.VIEWER).get("/", headers={"Accept-Language": "fr"}))
 
 
-def test_german_is_complete_and_compiled() -> None:
-    path = ROOT / "ocpp_app/locale/de/LC_MESSAGES/django.po"
+@pytest.mark.parametrize("path", texts.catalogues(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_german_is_complete_and_compiled(path: Path) -> None:
     catalogue = read_po(BytesIO(path.read_bytes()))
     for message in catalogue:
         wanted = message.id if isinstance(message.id, tuple) else (message.id,)
@@ -171,6 +171,18 @@ def test_german_is_complete_and_compiled() -> None:
         if message.id:
             assert sorted(HOLES.findall(wanted[-1])) == sorted(HOLES.findall(given[-1])), message.id
     assert path.with_suffix(".mo").read_bytes() == texts.compiled(path), "run: make messages"
+
+
+@pytest.mark.parametrize(
+    ("domain", "sources", "marked"),
+    [("django", "templates/**/*.html", r'translate "(.+?)"'), ("djangojs", "static/**/*.js", r'gettext\("(.+?)"\)')],
+)
+def test_the_texts_of_the_simulator_page_are_collected(domain: str, sources: str, marked: str) -> None:
+    folder = ROOT / "simulator" / "web"
+    catalogue = read_po(BytesIO((folder / f"locale/de/LC_MESSAGES/{domain}.po").read_bytes()))
+    found = {text for path in folder.glob(sources) for text in re.findall(marked, path.read_text())}
+    assert len(found) > 70
+    assert [text for text in sorted(found) if text not in catalogue] == [], "run: make messages"
 
 
 def test_the_texts_of_the_code_are_collected() -> None:
