@@ -61,7 +61,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "ocpp_app.console.urls": (),
         "ocpp_app.csp": ("ContentSecurityPolicyMiddleware",),
         "ocpp_app.logins": ("LoginMiddleware", "ThrottledLogins"),
-        "ocpp_app.logs": ("ReadableFormatter",),
+        "ocpp_app.logs": ("FrameFilter", "JSONFormatter", "ReadableFormatter"),
         "ocpp_app.transfer.urls": (),
         "ocpp_app.urls": (),
     },

@@ -223,11 +223,18 @@ OCPP_RPC_QUEUE_TYPE = env.str("OCPP_RPC_QUEUE_TYPE", default="classic")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 #: The least that is logged.
 LOG_LEVEL = env.choice("LOG_LEVEL", LOG_LEVELS, default="INFO")
-LOGGING = {
+LOG_FORMATS = ("text", "json")
+#: Lines for people, or a [JSON object in each line](logs.md).
+LOG_FORMAT = env.choice("LOG_FORMAT", LOG_FORMATS, default="text")
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"readable": {"()": "ocpp_app.logs.ReadableFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "readable"}},
+    "formatters": {
+        "text": {"()": "ocpp_app.logs.ReadableFormatter"},
+        "json": {"()": "ocpp_app.logs.JSONFormatter"},
+    },
+    "filters": {"frame": {"()": "ocpp_app.logs.FrameFilter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["frame"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # pika writes a traceback for every attempt to connect; we say it in a line ourselves.
     "loggers": {"pika": {"level": "CRITICAL"}, "aio_pika": {"level": "WARNING"}, "aiormq": {"level": "WARNING"}},

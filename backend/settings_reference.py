@@ -143,7 +143,11 @@ def written(value: Any) -> str:
 
 def _system_row(name: str, variable: Variable) -> Row:
     kind = TYPES[variable.method].format(name=name)
-    choices = {"LOG_LEVEL": settings.LOG_LEVELS, "OCPP_SIMULATOR": simulator_conf.ACCESS}.get(name)
+    choices = {
+        "LOG_LEVEL": settings.LOG_LEVELS,
+        "LOG_FORMAT": settings.LOG_FORMATS,
+        "OCPP_SIMULATOR": simulator_conf.ACCESS,
+    }.get(name)
     return Row(f"`{name}`", _or(choices) if choices else kind, variable.default, variable.words)
 
 

@@ -112,7 +112,8 @@ def _sign(row: CertificateRequest) -> None:
     except DatabaseError:
         raise
     except Exception as error:  # somebody's signer; it may work the next time
-        logger.exception("The signer failed for %s.", row.charge_point.identity)
+        identity = row.charge_point.identity
+        logger.exception("The signer failed for %s.", identity, extra={"charge_point": identity})
         _try_again(row, f"{type(error).__name__}: {error}")
 
 
@@ -148,7 +149,8 @@ def _longest_chain(charge_point: ChargePoint) -> int:
 
 
 def _fail(row: CertificateRequest, detail: str) -> None:
-    logger.warning("A certificate for %s was not signed: %s", row.charge_point.identity, detail)
+    identity = row.charge_point.identity
+    logger.warning("A certificate for %s was not signed: %s", identity, detail, extra={"charge_point": identity})
     row.state, row.detail, row.finished_at = RequestState.FAILED, detail, timezone.now()
     fit(row)
     row.save(update_fields=["state", "detail", "finished_at"])

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from ocpp_app import failures
+from ocpp_app import failures, logs
 from ocpp_app.batch import Batch
 from ocpp_app.database import is_conflict, is_no_rows_fault, is_unavailable
 from ocpp_app.errors import DatabaseUnavailable, RelayUnavailable
@@ -119,6 +119,13 @@ class Dispatcher:
             self._process_alone(work, publish, after)
 
     def _process_alone(self, work: Work, publish: Publish, after: AfterCommit) -> None:
+        outside = logs.at_hand.set(work)  # also for what is said of its failure
+        try:
+            self._process_one(work, publish, after)
+        finally:
+            logs.at_hand.reset(outside)
+
+    def _process_one(self, work: Work, publish: Publish, after: AfterCommit) -> None:
         try:
             self._commit_again([work], publish, after)
         except NOBODYS_FAULT:

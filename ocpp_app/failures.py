@@ -11,6 +11,7 @@ from ocpp_app.signals import message_failed
 from ocpp_app.work import Items, Work, as_uuid
 from ocppj import envelope, frames
 from ocppj.frames import Call, CallError, CallResult
+from ocppj.secrets import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def answer_without_database(work: Work) -> Items:
     """The last resort, for a request on which even ``answer`` fails: nothing is written, so nothing is confirmed."""
     request = work.request
     if isinstance(request, envelope.Frame) and isinstance(work.frame, Call):
-        logger.error("A message is lost unless it comes again: %s", frame_log.readable(request.raw))
+        logger.error("A message is lost unless it comes again: %s", frame_log.readable(redacted(request.raw)))
         raw = frames.encode(calls.internal_error(work.frame))
         return {work.reply_to: [envelope.FrameReply(request.relay_id, raw)]}
     return {work.reply_to: [_reply_to_failed(request)]}

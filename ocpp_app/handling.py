@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from ocpp_app import answers, calls, clock, frame_log, lifecycle, outbound, secrecy
+from ocpp_app import answers, calls, clock, frame_log, lifecycle, logs, outbound, secrecy
 from ocpp_app.batch import Batch
 from ocpp_app.habits import FrameHabit
 from ocpp_app.middleware.base import PlannedCommand
@@ -38,8 +38,13 @@ class Handling:
     def handle(self) -> Items:
         """The replies, by queue, with the commands that they caused behind them."""
         self._load()
-        for work in self.works:
-            self.items[work.reply_to].append(self._reply(work))
+        outside = logs.at_hand.set(None)
+        try:
+            for work in self.works:
+                logs.at_hand.set(work)
+                self.items[work.reply_to].append(self._reply(work))
+        finally:
+            logs.at_hand.reset(outside)
         for queue, item in self.sessions.to_close:
             self.items[queue].append(item)
         self._dispatch_commands()
@@ -137,7 +142,7 @@ class Handling:
             self.batch.notes.add(charge_point, "", (note,))
         else:
             assert isinstance(frame, CallResult | CallError)
-            self._answer(charge_point, request, frame, message, is_current)
+            self._answer(charge_point, work, request, frame, message, is_current)
             return envelope.FrameReply(request.relay_id)
         raw = None if answer is None else frame_log.set_answer(message, answer, timezone.now())
         self.batch.add(message)
@@ -154,6 +159,7 @@ class Handling:
     def _answer(
         self,
         charge_point: ChargePoint,
+        work: Work,
         request: envelope.Frame,
         frame: CallResult | CallError,
         message: Message,
@@ -161,9 +167,10 @@ class Handling:
     ) -> None:
         command = self._command(frame.unique_id, charge_point)
         message.unique_id = str(frame.unique_id)
+        work.command_action = "" if command is None else command.action
         if command is None or not answers.is_awaited(command):
             note = Note(FrameHabit.UnexpectedAnswer, "", message.raw[:100])
-            self.batch.notes.add(charge_point, "" if command is None else command.action, (note,))
+            self.batch.notes.add(charge_point, work.command_action, (note,))
             self.batch.add(message)  # an answer to nothing: kept, without effect
             return
         context = calls.Context(self.batch, charge_point, request.session, is_current, message.at)

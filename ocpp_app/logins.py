@@ -25,6 +25,7 @@ from django.utils.translation import ngettext
 from ocpp_app import conf, security_events
 from ocpp_app.bulk import fit_text
 from ocpp_app.client_address import client_address, key_of
+from ocpp_app.limits import LIMITS
 from ocpp_app.models import SecurityEventKind, SignIn
 from ocpp_app.security_events import Seen
 
@@ -52,6 +53,14 @@ class ThrottledLogins:
             request.ocpp_login_wait_s = wait_s  # type: ignore[attr-defined]
             seen = Seen(SecurityEventKind.LOGIN_THROTTLED, address, identity=account, detail=account)
             security_events.write([seen], timezone.now())
+            # No name here: people type their passwords there, too.
+            LIMITS.hit(
+                "failed_logins",
+                f"{address} {account}",
+                "Too many failed sign-ins (OCPP_FAILED_LOGINS_PER_MINUTE): the next has to wait; "
+                "the security events say for which account.",
+                remote_address=address,
+            )
             raise PermissionDenied
         # Before the password is looked at: those who try a hundred at the same moment are counted, too.
         row = SignIn.objects.create(account=account, remote_address=fit_text(address, 100), device=device)

@@ -19,6 +19,8 @@ class Work:
     gateway: str
     reply_to: str
     frame: frames.Frame | FrameError | None = None
+    command_action: str = ""
+    """The action of the command that the frame answers, once it is known."""
 
     def __post_init__(self) -> None:
         if isinstance(self.request, envelope.Frame):
@@ -35,6 +37,17 @@ class Work:
     def action(self) -> str:
         """The action of a CALL; otherwise the kind of request."""
         return self.frame.action if isinstance(self.frame, Call) else type(self.request).__name__
+
+    def log_fields(self) -> dict[str, str]:
+        """What a line of the log says of it (``logs.FIELDS``)."""
+        frame, request = self.frame, self.request
+        unique_id = getattr(request if frame is None else frame, "unique_id", None)
+        return {
+            "charge_point": self.identity or "",
+            "session": str(getattr(request, "session", "")),
+            "action": frame.action if isinstance(frame, Call) else self.command_action,
+            "unique_id": "" if unique_id is None else str(unique_id),
+        }
 
     @property
     def command_ids(self) -> list[uuid.UUID]:

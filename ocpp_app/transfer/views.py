@@ -65,7 +65,8 @@ def upload(request: HttpRequest, token: str, name: str = "") -> HttpResponse:
         return _say(request, 400, f"No file was kept: {error}")
     if size is None:
         return _refuse(request, task, 410, "This address was used already.")
-    logger.info("%s has uploaded %d bytes.", task.charge_point.identity, size)
+    identity = task.charge_point.identity
+    logger.info("%s has uploaded %d bytes.", identity, size, extra={"charge_point": identity})
     return _say(request, 201, "Kept.")
 
 

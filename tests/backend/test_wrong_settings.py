@@ -37,6 +37,7 @@ def settings_with(folder: Path, monkeypatch: pytest.MonkeyPatch, **variables: st
         ("TIME_ZONE", "Mars/Olympus", "Europe/Berlin"),
         ("TIME_ZONE", "../etc/passwd", "Europe/Berlin"),
         ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING"),
+        ("LOG_FORMAT", "xml", "text, json"),
         ("DATABASE_URL", "mysql://user:hidden@host/name", "postgres://user:password@host:5432/name"),
         ("DATABASE_URL", "postgres://user:hidden@host:port/name", "postgres://"),
         ("DATABASE_URL", "postgres://user:hidden@host:5432", "postgres://"),
@@ -67,6 +68,7 @@ def test_wrong_variable_is_named_with_what_to_do(
         ("ALLOWED_HOSTS", "a.example.com, b.example.com,", "ALLOWED_HOSTS", ["a.example.com", "b.example.com"]),
         ("OCPP_QUIRKS", '[{"vendor": "Acme*", "pings": false}]', "OCPP_QUIRKS", [{"vendor": "Acme*", "pings": False}]),
         ("LOG_LEVEL", "debug", "LOG_LEVEL", "DEBUG"),
+        ("LOG_FORMAT", "JSON", "LOG_FORMAT", "json"),
         ("TIME_ZONE", "", "TIME_ZONE", "UTC"),
     ],
 )
@@ -90,6 +92,7 @@ PROGRAMS = {
     [
         ("runcsms", "OCPP_WORKER_BATCH", "many", "OCPP_WORKER_BATCH is 'many': use a whole number."),
         ("runcsms", "WSGATE_MAX_FRAME_BYTES", "much", "WSGATE_MAX_FRAME_BYTES"),
+        ("worker", "LOG_FORMAT", "xml", "LOG_FORMAT is 'xml': use one of text, json."),
         ("worker", "OCPP_UNKNOWN_ID_TAG", "maybe", "Use one of 'reject', 'accept'."),
         ("events", "OCPP_EVENTS_EXCHANGE", "ocpp.events", "Set AMQP_URL"),
         ("web", "HTTPS", "onn", "HTTPS is 'onn': use on or off."),

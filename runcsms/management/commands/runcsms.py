@@ -19,7 +19,7 @@ from django.urls import NoReverseMatch, reverse
 
 from ocpp_app import commands, conf, leases
 from ocpp_app.events.delivery import Courier
-from ocpp_app.logs import ReadableFormatter
+from ocpp_app.logs import FrameFilter, ReadableFormatter
 from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.housekeeping import close_all_sessions
@@ -65,6 +65,7 @@ class Command(BaseCommand):
         if not logging.getLogger().handlers:  # a project without LOGGING: what happens is told all the same
             handler = logging.StreamHandler()
             handler.setFormatter(ReadableFormatter())
+            handler.addFilter(FrameFilter())
             logging.basicConfig(level=logging.INFO, handlers=[handler])
         config = _gateway_config(_address("--ws", options["ws"]))
         http = _address("--http", options["http"])[0]
