@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from scripts import ports
-from scripts.screenshots.data import PASSWORD, USERNAME
+from scripts.screenshots.data import PASSWORD, USERNAME, VIEWER
 from scripts.services import chromium
 from scripts.services.state import choose_port
 
@@ -25,44 +25,6 @@ BEST = {
     "overview-wide-light": "console",
     "charge-point-wide-light": "console-charge-point",
     "transaction-wide-dark": "console-transaction",
-}
-PAGES = {
-    "overview": "/",
-    "charge-points": "/charge-points/",
-    "charge-point-add": "/charge-points/add/",
-    "approval": "/approval/",
-    "charge-point": "/charge-points/1/",
-    "ask-reset": "/charge-points/1/ask/reset/",
-    "commands": "/charge-points/1/commands/",
-    "command-form": "/charge-points/1/commands/SetChargingProfile/",
-    "messages": "/charge-points/1/messages/",
-    "connections": "/charge-points/2/connections/",
-    "access": "/charge-points/1/access/",
-    "transactions": "/transactions/",
-    "transaction": "/transactions/3/",
-    "configuration": "/charge-points/1/configuration/",
-    "schedules": "/charge-points/1/schedules/",
-    "files": "/charge-points/1/files/",
-    "tags": "/tags/",
-    "tag-add": "/tags/add/",
-    "reports": "/reports/?first=2020-01-01&by=charge_point",
-    "tariffs": "/tariffs/",
-    "tariff": "/tariffs/1/",
-    "batches": "/batches/",
-    "batch-form": "/batches/send/Reset/",
-    "profiles": "/profiles/",
-    "profile": "/profiles/1/",
-    "profile-form": "/profiles/1/change/",
-    "campaigns": "/campaigns/",
-    "campaign": "/campaigns/1/",
-    "campaign-add": "/campaigns/add/?as_targets=yes",
-    "firmware-add": "/firmware/add/",
-    "people": "/people/",
-    "tokens": "/tokens/",
-    "webhooks": "/webhooks/",
-    "webhook-add": "/webhooks/add/",
-    "deliveries": "/webhooks/1/deliveries/",
-    "simulator": "/demo/ocpp/",
 }
 
 
@@ -87,6 +49,7 @@ def main() -> int:
         "AMQP_URL": "",
         "OCPP_RELAY": "memory",
     }
+    os.environ.update(environment)
     subprocess.run([sys.executable, "-m", "scripts.screenshots.data"], cwd=ROOT, env=environment, check=True)
     running: list[subprocess.Popen[bytes]] = []
     try:
@@ -127,55 +90,70 @@ def wait_until_listening(*wanted: int) -> None:
 
 
 def shoot(chromium_path: str, address: str, endpoint: str, only: list[str]) -> None:
+    import django
     from playwright.sync_api import sync_playwright
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
+    django.setup()
+    from scripts.screenshots.pages import errors, pages, refused
+
+    addresses = {**pages(), **{name: path for name, (path, _status) in errors().items()}}
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-        state = sign_in(browser, address)
-        guess_too_often(browser, address)
+        state, viewer = sign_in(browser, address, USERNAME), sign_in(browser, address, VIEWER)
         for size, (width, height) in SIZES.items():
             for scheme in ("light", "dark"):
                 view: Any = {"width": width, "height": height}
-                context = browser.new_context(
-                    viewport=view, color_scheme=scheme, storage_state=state, timezone_id="Europe/Berlin"
-                )
-                page = context.new_page()
-                page.on("console", lambda message: print(message.text, file=sys.stderr))
-                page.on("pageerror", lambda error: print(error, file=sys.stderr))
-                for name, path in PAGES.items():
+
+                def opened(view: Any = view, scheme: Any = scheme, **options: Any) -> Any:
+                    context = browser.new_context(
+                        viewport=view, color_scheme=scheme, timezone_id="Europe/Berlin", base_url=address, **options
+                    )
+                    page = context.new_page()
+                    page.on("console", lambda message: print(message.text, file=sys.stderr))
+                    page.on("pageerror", lambda error: print(error, file=sys.stderr))
+                    return page
+
+                page = opened(storage_state=state)
+                for name, path in addresses.items():
                     if not only or name in only:
-                        page.goto(address + path)
+                        page.goto(path)
                         if name == "simulator":
                             charge(page, endpoint)
                         take(page, f"{name}-{size}-{scheme}")
-                context.close()
+                page.context.close()
+                if not only or "door" in only:
+                    page = opened(storage_state=viewer)
+                    page.goto(refused())
+                    take(page, f"refused-{size}-{scheme}")
+                    page.context.close()
+                    page = opened()
+                    page.goto("/login/")
+                    take(page, f"login-{size}-{scheme}")
+                    guess_too_often(page)
+                    take(page, f"too-many-{size}-{scheme}")
+                    page.context.close()
         browser.close()
 
 
-def sign_in(browser: Any, address: str) -> Any:
-    context = browser.new_context(timezone_id="Europe/Berlin")
-    page = context.new_page()
+def sign_in(browser: Any, address: str, username: str) -> Any:
+    page = browser.new_context(timezone_id="Europe/Berlin").new_page()
     page.goto(f"{address}/login/")
-    page.screenshot(path=FOLDER / "login.png")
-    page.fill("[name=username]", USERNAME)
+    page.fill("[name=username]", username)
     page.fill("[name=password]", PASSWORD)
     page.click("button.primary")
     page.wait_for_selector("#figures")
     page.wait_for_selector("#charging tbody tr:nth-child(2)", timeout=60_000)
-    return context.storage_state()
+    return page.context.storage_state()
 
 
-def guess_too_often(browser: Any, address: str) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{address}/login/")
-    while page.query_selector("[name=password]"):
+def guess_too_often(page: Any) -> None:
+    while "Wait a little" not in page.title():
         page.fill("[name=username]", "nobody")
         page.fill("[name=password]", "a guess")
-        page.click("button.primary")
-    page.screenshot(path=FOLDER / "too-many.png")
-    context.close()
+        with page.expect_navigation():
+            page.click("button.primary")
 
 
 def charge(page: Any, endpoint: str) -> None:

@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 USERNAME, PASSWORD = "operator", "a long enough password"
+VIEWER = "carla"
+"""May look and change nothing; has the same password."""
+COMMAND, BATCH = uuid.UUID(int=1), uuid.UUID(int=2)
 TAGS = ("Miller", "Chen", "Okafor", "Visitor", "Pool-1", "Pool-2")
 PLACES = (("Garage", 3), ("Yard", 2))
 
@@ -41,7 +44,9 @@ def fill(chance: random.Random) -> None:
     organisation.name = "Harbour Works"
     organisation.save()
     for name, role in (("ada", "admin"), ("ben", "operator"), ("carla", "viewer")):
-        Membership.objects.create(user=users.create_user(name), organisation=organisation, role=role)
+        password = PASSWORD if name == VIEWER else None
+        user = users.create_user(name, password=password)
+        Membership.objects.create(user=user, organisation=organisation, role=role)
     tariff = Tariff.objects.create(
         name="Staff", currency="EUR", price_per_kwh="0.39", price_per_start="0.50", is_default=True
     )
@@ -58,6 +63,10 @@ def fill(chance: random.Random) -> None:
     make_oddities(charge_points, now)
     make_profile(charge_points, now)
     make_campaign(charge_points, now)
+    make_inside(charge_points[0], now)
+    make_tasks(charge_points[0], now)
+    make_batch(charge_points, now)
+    make_integrations(charge_points[0], now)
     make_charge_point(Site.objects.get(name="Yard"), "ON-THE-PAGE", now)
     draw_power(chance, organisation, now)
 
@@ -259,6 +268,7 @@ def make_oddities(charge_points: list[Any], now: datetime) -> None:
         answered_at=now - timedelta(minutes=30, milliseconds=-340),
     )
     Command.objects.create(
+        pk=COMMAND,
         charge_point=charge_points[0],
         action="GetConfiguration",
         payload={},
@@ -341,6 +351,125 @@ def make_campaign(charge_points: list[Any], now: datetime) -> None:
             started_at=now if state in ("done", "failed") else None,
             detail={"failed": "It reports DownloadFailed.", "skipped": "It has version 2.5.0 already."}.get(state, ""),
         )
+
+
+def make_inside(charge_point: Any, now: datetime) -> None:
+    """What is in the charge point: configuration, one key of which it changed by itself, a list, a reservation."""
+    from ocpp_app.models import CompositeSchedule, ConfigurationKey, LocalList, Reservation
+
+    for key, value, wanted in (("HeartbeatInterval", "3600", ""), ("MeterValueSampleInterval", "900", "60")):
+        ConfigurationKey.objects.create(
+            charge_point=charge_point,
+            key=key.lower(),
+            name=key,
+            value=value,
+            wanted=wanted,
+            state="drifted" if wanted else "",
+            detail="It was 60, and is 900 since it restarted." if wanted else "",
+        )
+    local_list, _ = LocalList.objects.get_or_create(charge_point=charge_point)
+    local_list.entries.create(key="MILLER", id_tag="Miller", status="Accepted")
+    CompositeSchedule.objects.create(
+        charge_point=charge_point,
+        connector_number=1,
+        status="Accepted",
+        starts_at=now,
+        received_at=now,
+        charging_rate_unit="A",
+        periods=[{"start": now.isoformat(), "end": None, "limit": 16}],
+    )
+    Reservation.objects.create(
+        organisation=charge_point.organisation,
+        charge_point=charge_point,
+        connector=charge_point.connectors.get(number=2),
+        id_tag="Chen",
+        expires_at=now + timedelta(hours=2),
+        status_at=now,
+        created_at=now,
+    )
+
+
+def make_tasks(charge_point: Any, now: datetime) -> None:
+    """Diagnostics that came, firmware that did not."""
+    from django.core.files.base import ContentFile
+
+    from ocpp_app.models import DiagnosticsTask, FirmwareTask
+
+    DiagnosticsTask.objects.create(
+        charge_point=charge_point,
+        kind="Diagnostics",
+        state="done",
+        created_at=now - timedelta(days=1),
+        expires_at=now,
+        file_name="duo-22.log",
+        file=ContentFile(b"log", "duo-22.log"),
+        size=3,
+        uploaded_at=now - timedelta(hours=23),
+    )
+    FirmwareTask.objects.create(
+        charge_point=charge_point,
+        state="failed",
+        detail="It reports DownloadFailed.",
+        created_at=now - timedelta(days=3),
+        expires_at=now,
+        retrieve_at=now - timedelta(days=3),
+        location="https://csms.example.com/duo.bin",
+    )
+
+
+def make_batch(charge_points: list[Any], now: datetime) -> None:
+    """A restart of all: one has it behind it, one refused, the others wait."""
+    from ocpp_app.models import Command, CommandBatch
+
+    payload = {"type": "Soft"}
+    batch = CommandBatch.objects.create(
+        pk=BATCH,
+        organisation=charge_points[0].organisation,
+        action="Reset",
+        payload=payload,
+        size=len(charge_points),
+        created_at=now,
+    )
+    answers = ({"status": "Accepted"}, {"status": "Rejected"})
+    for number, charge_point in enumerate(charge_points):
+        is_answered = number < len(answers)
+        Command.objects.create(
+            charge_point=charge_point,
+            batch=batch,
+            action="Reset",
+            payload=payload,
+            state="answered" if is_answered else "expired",
+            timeout_s=30,
+            created_at=now,
+            finished_at=now,
+            response=answers[number] if is_answered else None,
+            status=answers[number]["status"] if is_answered else "",
+            reason="" if is_answered else "It was not connected in time.",
+        )
+
+
+def make_integrations(charge_point: Any, now: datetime) -> None:
+    """A token, and a webhook whose receiver was away once."""
+    from ocpp_app.events import signing
+    from ocpp_app.models import ApiToken, Event, WebhookDelivery, WebhookSubscription
+
+    organisation = charge_point.organisation
+    ApiToken.issue(organisation=organisation, name="billing")
+    webhook = WebhookSubscription(
+        organisation=organisation, name="Billing", url="https://billing.example.com/events", events=["*"]
+    )
+    signing.give_secret(webhook)
+    webhook.save()
+    for number, (state, error) in enumerate((("delivered", ""), ("given_up", "It answered 503."))):
+        event = Event.objects.create(
+            type="charge_point.connected",
+            organisation=organisation,
+            charge_point=charge_point,
+            sequence=1 + number,
+            at=now,
+            data="{}",
+        )
+        WebhookDelivery.objects.create(subscription=webhook, event=event, state=state, error=error, attempts=1)
 
 
 def draw_power(chance: random.Random, organisation: Any, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """The console in Chromium, over running processes and simulated charge points."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -9,8 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
-from scripts.screenshots import data
-from scripts.screenshots.__main__ import PAGES
+from scripts.screenshots import data, pages
 from scripts.services.state import choose_port
 from tests.e2e.central_system import HOST, CentralSystem, Launcher, wait_until_listening
 from tests.e2e.chargers import begin_charging, charge_points, eventually, switched_on
@@ -19,9 +19,21 @@ from tests.e2e.processes import ROOT, environment
 
 pytestmark = pytest.mark.timeout(180)  # real processes and a browser, on a machine that may be busy
 PATIENCE_MS = 30_000
+FITS = """new Promise((resolve) => {  // a chart follows the window in the next moment
+    const end = performance.now() + 5000;
+    const look = () => {
+        const fits = document.documentElement.scrollWidth <= innerWidth;
+        if (fits || performance.now() > end) resolve(fits);
+        else requestAnimationFrame(look);
+    };
+    look();
+})"""
 AXE = (ROOT / "tests" / "vendor" / "axe-core" / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 USERNAME, PASSWORD = "operator", "a long enough password"
+
+HELD = "SELECT count(*) FROM ocpp_app_lease WHERE name = 'housekeeping' AND expires_at > now()"
+SILENT = "SELECT count(*) FROM ocpp_app_gateway WHERE last_announced_at < now() - interval '30 seconds'"
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -34,8 +46,8 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def signed_in(browser: Browser, port: int, **options: Any) -> tuple[Page, list[str]]:
-    """A page of somebody who may do everything, and a list in which stands whatever the browser complains of."""
+async def signed_in(browser: Browser, port: int, username: str = USERNAME, **options: Any) -> tuple[Page, list[str]]:
+    """A page of somebody (who may do everything), and a list in which stands whatever the browser complains of."""
     context = await browser.new_context(base_url=f"http://{HOST}:{port}", timezone_id="Asia/Tokyo", **options)
     context.set_default_timeout(PATIENCE_MS)
     page, complaints = await context.new_page(), []  # type: ignore[var-annotated]
@@ -47,7 +59,7 @@ async def signed_in(browser: Browser, port: int, **options: Any) -> tuple[Page, 
     page.on("console", keep)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     await page.goto("/login/")
-    await page.fill("[name=username]", USERNAME)
+    await page.fill("[name=username]", username)
     await page.fill("[name=password]", PASSWORD)
     await page.click("button.primary")
     await expect(page.locator("#figures")).to_be_visible()
@@ -114,30 +126,75 @@ async def test_a_dead_worker_shows_as_such(launcher: Launcher, chromium_path: st
     wait_until_listening(web, port)
     async with chromium(chromium_path) as browser:
         page, _complaints = await signed_in(browser, port)
+        await eventually(lambda: system.database.value(HELD), "the worker holds its lease")
         await expect(page.locator("#state")).to_have_text("")
         system.worker.end()
+        await eventually(lambda: not system.database.value(HELD), "the lease of the worker has expired")
         await expect(page.locator("#state")).to_contain_text("No worker is running.")
         system.worker.start()
+        await asyncio.to_thread(system.worker.wait_for_output, "takes requests")
+        await eventually(lambda: system.database.value(HELD), "the worker holds its lease")
+        await eventually(lambda: not system.database.value(SILENT), "the worker has heard both gateways again")
         await expect(page.locator("#state")).to_have_text("")
+
+
+VIEWS: tuple[tuple[Any, Any], ...] = (
+    ("light", {"width": 1280, "height": 800}),
+    ("dark", {"width": 390, "height": 844}),
+)
 
 
 async def test_no_page_has_accessibility_violations_in_light_and_dark(launcher: Launcher, chromium_path: str) -> None:
-    system = launcher.prepared(OCPP_SECURITY_PROFILE="0")
+    system = launcher.prepared(OCPP_SECURITY_PROFILE="0", OCPP_SIMULATOR="staff")
     fill(system)
     system.start()
     assert (USERNAME, PASSWORD) == (data.USERNAME, data.PASSWORD)
+    found: list[str] = []
     async with chromium(chromium_path) as browser:
-        for options in ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}}):
-            page, complaints = await signed_in(browser, system.http_port, **options)
-            for name, path in PAGES.items():
-                await page.goto(path)
-                assert await violations(page) == [], (name, options)
-                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, options)
-            await page.goto("/charge-points/1/")
-            await page.click("#start-1")
-            await expect(page.locator("dialog")).to_be_visible()
-            assert await violations(page) == [], ("dialog", options)
-            assert complaints == []
+        page, complaints = await signed_in(browser, system.http_port)
+        for path in pages.pages().values():
+            found += await faults(page, path)
+        await page.goto("/charge-points/1/")
+        await page.click("#start-1")
+        await expect(page.locator("dialog")).to_be_visible()
+        found += await faults_in_view(page)
+        assert complaints == []
+        for path, status in pages.errors().values():
+            found += await faults(page, path, status)
+        viewer, _complaints = await signed_in(browser, system.http_port, data.VIEWER)
+        found += await faults(viewer, pages.refused(), 403)
+        stranger = await browser.new_page(base_url=f"http://{HOST}:{system.http_port}")
+        found += await faults(stranger, "/login/")
+        while "Wait a little" not in await stranger.title():
+            await stranger.fill("[name=username]", "nobody")
+            await stranger.fill("[name=password]", "a guess")
+            async with stranger.expect_navigation():
+                await stranger.click("button.primary")
+        found += await faults_in_view(stranger)
+    assert found == []
+
+
+async def faults(page: Page, path: str, status: int = 200) -> list[str]:
+    """What is wrong with a page, another answer included."""
+    answer = await page.goto(path)
+    assert answer is not None
+    if await page.locator("[hx-trigger^=load]").count():
+        await page.wait_for_load_state("networkidle")
+    wrong = [] if answer.status == status else [f"{path} is {answer.status}"]
+    return wrong + await faults_in_view(page)
+
+
+async def faults_in_view(page: Page) -> list[str]:
+    """What axe finds, and what is wider than the window: on a desk in light, on a phone in the dark."""
+    found = []
+    await page.evaluate(AXE)
+    for scheme, size in VIEWS:
+        await page.emulate_media(color_scheme=scheme)
+        await page.set_viewport_size(size)
+        found += [f"{page.url} ({scheme}): {what}" for what in await violations(page)]
+        if not await page.evaluate(FITS):
+            found.append(f"{page.url} is wider than {size['width']} pixels")
+    return found
 
 
 def fill(system: CentralSystem) -> None:
@@ -147,7 +204,6 @@ def fill(system: CentralSystem) -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    await page.evaluate(AXE)
     found = await page.evaluate(
         "(rules) => axe.run(document, {runOnly: rules})"
         ".then((result) => result.violations.map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html)]))",

@@ -7,14 +7,9 @@ import pytest
 from django.test import Client
 
 from ocpp_app.models import ChargePoint, Command, Role, Transaction
+from scripts.screenshots.pages import BUTTONS, FILES
 from tests.ocpp_app.console.world import FREE, QUERIES, Tenant, addresses, body_of, person
 
-POSTED = {
-    "logout", "language", "approve", "reject", "password", "rotate", "command-cancel", "reservation-cancel",
-    "configuration-change", "local-list", "batch-cancel", "webhook-secret",
-    "webhook-again", "profile-unassign", "campaign-change",
-}  # fmt: skip
-"""Buttons: they answer a POST only."""
 OPERATES = {"quick", "send", "reserve", "transaction-close", "anomaly", "batch-choose", "batch-send", "campaign-add"}
 """Pages for who may operate."""
 ADMINISTERS = {
@@ -24,8 +19,6 @@ ADMINISTERS = {
     "profile-add", "profile-change", "profile-delete", "firmware-add", "firmware-delete",
 }  # fmt: skip
 """Pages for who may register and change."""
-FILES = {"messages-download", "transactions-download", "tags-export", "file"}
-"""What is no page."""
 FOUNDS = {"organisation-add"}
 """For superusers."""
 GENERAL = {"overview", "energy", "power", "login", "logout", "language", "state"}
@@ -39,7 +32,7 @@ def own_rows(tenant: Tenant) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _known(ours: Tenant) -> None:
-    assert addresses(ours).keys() >= POSTED | OPERATES | ADMINISTERS | FOUNDS | GENERAL | QUERIES.keys()
+    assert addresses(ours).keys() >= BUTTONS | OPERATES | ADMINISTERS | FOUNDS | GENERAL | QUERIES.keys()
 
 
 def test_nobody_sees_anything_without_signing_in(ours: Tenant) -> None:
@@ -59,21 +52,21 @@ def test_a_part_that_updates_itself_leads_to_the_login_once_the_session_has_ende
 
 def test_a_viewer_sees_every_page_and_none_that_changes_something(viewer: Client, ours: Tenant) -> None:
     for name, address in addresses(ours).items():
-        if name in POSTED:
+        if name in BUTTONS:
             continue
         expected = 403 if name in OPERATES | ADMINISTERS | FOUNDS else 302 if name == "login" else 200
         assert viewer.get(address).status_code == expected, name
     assert [
         viewer.post(address).status_code
         for name, address in addresses(ours).items()
-        if name in POSTED - {"logout", "language"}
-    ] == [403] * (len(POSTED) - 2)
+        if name in BUTTONS - {"logout", "language"}
+    ] == [403] * (len(BUTTONS) - 2)
     assert Command.objects.filter(source="console").count() == 0
 
 
 def test_an_operator_sees_the_forms_and_not_those_of_who_administers(operator: Client, ours: Tenant) -> None:
     for name, address in addresses(ours).items():
-        if name in POSTED:
+        if name in BUTTONS:
             continue
         expected = 403 if name in ADMINISTERS | FOUNDS else 302 if name == "login" else 200
         assert operator.get(address).status_code == expected, name
@@ -81,7 +74,7 @@ def test_an_operator_sees_the_forms_and_not_those_of_who_administers(operator: C
 
 def test_an_admin_sees_everything_of_the_organisation(admin: Client, ours: Tenant) -> None:
     for name, address in addresses(ours).items():
-        if name not in POSTED | FREE:
+        if name not in BUTTONS | FREE:
             assert admin.get(address).status_code == (403 if name in FOUNDS else 200), name
 
 
@@ -103,7 +96,7 @@ def test_nobody_reaches_rows_of_another_organisation(admin: Client, theirs: Tena
 
 def test_no_list_shows_rows_of_another_organisation(admin: Client, ours: Tenant, theirs: Tenant) -> None:
     for name, address in addresses(ours).items():
-        if name not in POSTED | FREE:
+        if name not in BUTTONS | FREE:
             assert "theirs" not in body_of(admin.get(address)), name
     assert "theirs" in body_of(person(None, is_superuser=True).get("/charge-points/"))
 
@@ -128,7 +121,7 @@ def test_whoever_belongs_to_no_organisation_is_told_whom_to_ask(ours: Tenant) ->
 def test_everything_that_a_charge_point_says_is_shown_and_not_run(admin: Client, ours: Tenant) -> None:
     seen = 0
     for name, address in addresses(ours).items():
-        if name in POSTED | FREE or name in FILES:
+        if name in BUTTONS | FREE or name in FILES:
             continue
         page = body_of(admin.get(address))
         assert "<script>alert" not in page, name
@@ -138,7 +131,7 @@ def test_everything_that_a_charge_point_says_is_shown_and_not_run(admin: Client,
 
 def test_no_page_has_inline_scripts_styles_or_handlers(admin: Client, ours: Tenant) -> None:
     for name, address in addresses(ours).items():
-        if name in POSTED or name in FILES:
+        if name in BUTTONS or name in FILES:
             continue
         page = body_of(admin.get(address))
         assert not re.search(r"<script(?![^>]*(src=|type=\"application/json\"))", page), name

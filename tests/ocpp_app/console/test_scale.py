@@ -23,7 +23,8 @@ from ocpp_app.models import (
     Session,
     Transaction,
 )
-from tests.ocpp_app.console.test_access import FOUNDS, POSTED
+from scripts.screenshots.pages import BUTTONS
+from tests.ocpp_app.console.test_access import FOUNDS
 from tests.ocpp_app.console.world import FREE, Tenant, addresses, person
 
 CHARGE_POINTS = 10_000
@@ -134,7 +135,7 @@ def unled(sql: str) -> list[str]:
 @pytest.mark.usefixtures("index_scans")
 def test_pages_ask_few_bounded_questions(crowded: Tenant) -> None:
     named = addresses(crowded)
-    wanted = [(person(crowded, Role.ADMIN), named[name]) for name in sorted(named.keys() - POSTED - FREE - FOUNDS)]
+    wanted = [(person(crowded, Role.ADMIN), named[name]) for name in sorted(named.keys() - BUTTONS - FREE - FOUNDS)]
     filters = {
         "messages": "?action=Authorize&errors=1",
         "transactions": "?state=odd",

@@ -17,8 +17,8 @@ from ocpp_app.translation import tell
 from ocppj.errors import ErrorCode, PayloadError
 from ocppj.v16 import PROTOCOL, ResetRequest
 from scripts import texts
+from scripts.screenshots.pages import BUTTONS, FILES
 from tests.ocpp_app.console import pseudo
-from tests.ocpp_app.console.test_access import FILES, POSTED
 from tests.ocpp_app.console.world import Tenant, addresses, body_of, person, text_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +52,7 @@ def test_every_word_of_every_page_is_translated(pseudo_language: None, ours: Ten
     superuser = person(None, is_superuser=True, is_staff=True)
     found = {}
     for name, address in addresses(ours).items():
-        if name in POSTED | FILES:
+        if name in BUTTONS | FILES:
             continue
         page = body_of(superuser.get(address, headers={"Accept-Language": pseudo.CODE}))
         if words := set(pseudo.untranslated(page, DATA)):

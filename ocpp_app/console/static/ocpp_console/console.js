@@ -209,6 +209,7 @@
       cursor: { y: false, drag: { x: true, y: false } },
     };
     if (given.time === false) {
+      options.axes[0].incrs = [60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
       options.axes[0].values = (_plot, ticks) => ticks.map((tick) => `${Math.round(tick / 36) / 100} h`);
       series[0] = { value: (_plot, value) => (value === null ? "–" : `${Math.round(value / 36) / 100} h`), label: given.x };
     } else {
