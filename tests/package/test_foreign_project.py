@@ -21,6 +21,7 @@ from tests.e2e.processes import Process, environment
 from tests.e2e.wire import Wire
 
 ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "python-project.md"
 PACKAGES = ("ocpp_app", "ocppj", "runcsms", "simulator", "wsgate")
 
@@ -87,9 +88,10 @@ def python(built: Built, tmp_path: Path) -> Path:
 
 
 def snippets(name: str) -> str:
-    """The code that the page has for this file."""
-    found = re.findall(rf"```python\n# {name}\n(.*?)```", PAGE.read_text(), re.S)
-    assert found, f"{PAGE.name} shows no {name}"
+    """The code that README and docs have for this file."""
+    found, again = (re.findall(rf"```python\n# {name}\n(.*?)```", page.read_text(), re.S) for page in (README, PAGE))
+    assert found, f"README.md shows no {name}"
+    assert found == again
     return "\n".join(found)
 
 
