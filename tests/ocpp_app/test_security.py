@@ -180,6 +180,8 @@ def test_unknown_one_gets_pending_and_nothing_else(gateway: GatewayEnd) -> None:
     [
         (with_key(), with_key(), 101),
         (with_key(), {"secure": True, "certificate": certificate("CP001")}, 101),
+        (with_key(), with_key(secure=True), 101),
+        (with_key(secure=True), with_key(), 403),  # on an open network somebody may have read it
         ({"secure": True, "certificate": certificate("CP001")}, with_key(), 403),
         ({"secure": True, "certificate": certificate("CP001")}, with_key(WRONG), 401),
     ],
@@ -195,6 +197,14 @@ def test_second_connection_replaces_the_first_only_if_it_is_as_sure(
     assert [kind for kind, _identity in events()] == [
         {101: "replaced", 403: "hijack", 401: "wrong_credentials"}[status]
     ]
+
+
+def test_who_has_the_password_does_not_keep_the_certificate_out(gateway: GatewayEnd) -> None:
+    register()
+    while (again := Wire(gateway, "CP001").open(**with_key())).accepted:
+        pass
+    assert again.status == 429
+    assert Wire(gateway, "CP001").open(secure=True, certificate=certificate("CP001")).accepted
 
 
 def test_two_devices_that_push_each_other_out_are_slowed_down(gateway: GatewayEnd) -> None:

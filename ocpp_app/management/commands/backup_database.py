@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 
 OWNER_ONLY = 0o600
 """It holds the hashes of passwords and tokens."""
@@ -59,7 +59,7 @@ def back_up(target: Path) -> list[str]:
         _write_through(unfinished)
         unfinished.replace(target)
         _write_through(target.parent)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, DatabaseError) as error:
         raise CommandError(f"The backup failed, nothing was replaced: {error}") from None
     finally:
         unfinished.unlink(missing_ok=True)
