@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ocpp_app import chains, conf, data_transfer, quirks
 from ocppj.frames import MessageType
 from ocppj.queues import broker_urls
+from ocppj.tracing import ADVICE
 from ocppj.v16 import PROTOCOL
 
 CHOICES = {
@@ -41,6 +43,7 @@ FLAGS = (
     "OCPP_PRUNE",
     "OCPP_METRICS_PER_CHARGE_POINT",
 )
+OPENTELEMETRY = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
 RATE = re.compile(r"\d+/(s|sec|second|m|min|minute|h|hour|d|day)s?")
 
 
@@ -151,6 +154,31 @@ def check_metrics_from(app_configs: Any = None, **_kwargs: Any) -> list[CheckMes
             hint = "Use networks such as 10.0.0.0/8 or 192.0.2.7."
             found.append(Error(f"OCPP_METRICS_FROM: {error}.", hint=hint, id="ocpp_app.E020"))
     return found
+
+
+@register()
+def check_tracing(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """OCPP_TRACING is a share, and OpenTelemetry is there where it is wanted."""
+    share = conf.read("OCPP_TRACING")
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        hint = "Use a number from 0 (no frame) to 1 (every frame), such as 0.01."
+        return [Error(f"OCPP_TRACING is {share!r}.", hint=hint, id="ocpp_app.E023")]
+    if share and (missing := _missing(*OPENTELEMETRY)):
+        hint = f"{ADVICE[0].upper()}{ADVICE[1:]}, or set it to 0."
+        return [Error(f"OCPP_TRACING is {share!r}, but {missing} is missing.", hint=hint, id="ocpp_app.E024")]
+    return []
+
+
+def _missing(*modules: str) -> str:
+    """The first of these that is not installed."""
+    for name in modules:
+        try:
+            found = find_spec(name)
+        except ModuleNotFoundError:  # of a package above it
+            found = None
+        if found is None:
+            return name
+    return ""
 
 
 @register(Tags.security, deploy=True)

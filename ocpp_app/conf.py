@@ -46,6 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_METRICS_FROM": ["127.0.0.0/8", "::1/128"],
     "OCPP_METRICS_TOKEN": "",
     "OCPP_METRICS_PER_CHARGE_POINT": False,
+    "OCPP_TRACING": 0.0,
 }
 
 RETENTION_DAYS: dict[str, float | None] = {
@@ -244,6 +245,12 @@ def metrics_token() -> str:
 def metrics_per_charge_point() -> bool:
     """Whether some metrics come for each charge point, too: a time series for each, so not for thousands."""
     return bool(read("OCPP_METRICS_PER_CHARGE_POINT"))
+
+
+def tracing() -> float:
+    """The share of frames whose way is told to OpenTelemetry, 0 to 1; 0: of none. See "Traces". A gateway of its own
+    needs WSGATE_TRACING."""
+    return float(read("OCPP_TRACING"))
 
 
 def call_timeout_s() -> float:

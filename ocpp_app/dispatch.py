@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
@@ -23,6 +23,9 @@ from ocpp_app.handling import Handling
 from ocpp_app.monitoring.tally import TALLY
 from ocpp_app.work import Items, Work
 from ocppj import envelope
+
+if TYPE_CHECKING:
+    from ocpp_app.monitoring.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +61,8 @@ class AfterCommit:
 class Dispatcher:
     """Handles requests; one instance for each worker process or thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: "Tracing | None" = None) -> None:
+        self._tracing = tracing
         self._alone_until: dict[tuple[str | None, str], float] = {}
         self._checked_at = -CHECKED_EVERY_S
 
@@ -144,6 +148,8 @@ class Dispatcher:
         except Exception:  # not even that can be written: raising would kill one worker after the other
             logger.exception("%s cannot be kept.", work.action, extra={"charge_point": work.identity})
             publish(failures.answer_without_database(work))
+            if self._tracing is not None:
+                self._tracing.answered([work])
 
     def _commit_again(
         self, works: list[Work], publish: Publish, after: AfterCommit, failure: str | None = None
@@ -165,10 +171,13 @@ class Dispatcher:
         def handle(batch: Batch) -> Items:
             return Handling(batch, works).handle() if failure is None else failures.answer(batch, works[0], failure)
 
-        outgoing, left = commit(handle)
+        tracing = self._tracing
+        outgoing, left = commit(handle) if tracing is None else tracing.transaction(works, lambda: commit(handle))
         after.hooks.extend(left.hooks)
         publish(outgoing)
         TALLY.answered(works, outgoing)
+        if tracing is not None:
+            tracing.answered(works)
 
 
 def commit(handle: Callable[[Batch], Result]) -> tuple[Result, AfterCommit]:

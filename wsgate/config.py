@@ -74,6 +74,9 @@ class Config:
     admin_listen: tuple[Address, ...] = ()
     """Where /healthz, /readyz and /metrics are answered to whoever asks; they always are on ``listen``."""
 
+    tracing: float = 0.0
+    """The share of frames whose way is told to OpenTelemetry, 0 to 1; 0: of none. See ``wsgate.tracing``."""
+
     # the peer
     max_connections_per_address: int = 10_000
     """Sockets of one IPv4 address or IPv6 /64, those in their handshake included: a fleet behind one NAT has room, and
@@ -223,6 +226,13 @@ def _rate(text: str) -> float:
     return value
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
 NUMBERS: tuple[tuple[str, str, Callable[[str], float], str], ...] = (
     ("--max-frame-bytes", "max_frame_bytes", positive_int, "largest message of a charge point"),
     ("--max-waiting-calls", "max_waiting_calls", positive_int, "CALLs of one charge point that may wait"),
@@ -235,6 +245,7 @@ NUMBERS: tuple[tuple[str, str, Callable[[str], float], str], ...] = (
     ("--max-bytes-per-second", "max_bytes_per_second", _rate, "of one charge point, before it is slowed down"),
     ("--failed-attempts-per-minute", "failed_attempts_per_minute", _rate, "of an address or identity, then 429"),
     ("--drain-seconds", "drain_s", _positive, "seconds a graceful stop may take"),
+    ("--tracing", "tracing", _share, "share of frames to trace with OpenTelemetry, 0 to 1, such as 0.01; 0: none"),
 )
 """Option, field of ``Config``, type and help of all that is a number."""
 

@@ -11,7 +11,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from ocppj import envelope
@@ -32,6 +32,9 @@ from wsgate.carrier import Batch, Carrier, Owner, Pending
 from wsgate.config import Config
 from wsgate.tally import Tally
 
+if TYPE_CHECKING:
+    from wsgate.tracing import Tracing
+
 logger = logging.getLogger(__name__)
 
 ENVELOPE_BYTES = 160
@@ -51,11 +54,19 @@ class Receiver(Protocol):
 class Relay:
     """All requests of one gateway that the backend has not answered."""
 
-    def __init__(self, config: Config, carrier: Carrier, gateway: str, tally: Tally | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        carrier: Carrier,
+        gateway: str,
+        tally: Tally | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         self._config = config
         self._carrier = carrier
         self._gateway = gateway
         self._tally = tally or Tally()
+        self._tracing = tracing
         self._loop = asyncio.get_running_loop()
         self._pending: dict[UUID, Pending] = {}
         self._outbox: deque[Pending] = deque()
@@ -220,6 +231,8 @@ class Relay:
                 if isinstance(item, FrameReply):
                     self._tally.latency.add(self._loop.time() - pending.held_since)
                 pending.owner.replied(pending.request, item)
+                if self._tracing is not None and isinstance(item, FrameReply):
+                    self._tracing.replied(pending, item, self._loop.time())
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -280,6 +293,8 @@ class Relay:
         if pending is not None:
             pending.owner.replied(request, None)
             self._progress.set()
+            if self._tracing is not None:
+                self._tracing.replied(pending, None, self._loop.time())
 
 
 def _size_of(request: Request) -> int:

@@ -5,11 +5,12 @@ import contextlib
 import functools
 import logging
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server, serve
 
 from ocppj.envelope import CloseSession, Command, CommandReport, Reply, Request
+from ocppj.tracing import ADVICE
 from wsgate.admin import AdminListener
 from wsgate.announcer import Announcer
 from wsgate.carrier import Carrier
@@ -26,6 +27,9 @@ from wsgate.tls import TLS
 from wsgate.websocket import Websocket
 from wsgate.writer import DIRECT_WRITE_BYTES
 
+if TYPE_CHECKING:
+    from wsgate.tracing import Tracing
+
 logger = logging.getLogger(__name__)
 
 MAX_QUEUED_FRAMES = 4
@@ -41,8 +45,8 @@ library_logger.setLevel(logging.WARNING)
 class Gateway:
     """A gateway that can be embedded: ``await start()``, ``addresses``, ``await stop()``, all in one event loop.
 
-    Signals are the caller's. Making it raises ``ConfigError`` for certificates that cannot be used, ``start`` when an
-    address cannot be listened on.
+    Signals are the caller's. Making it raises ``ConfigError`` for certificates that cannot be used, and for tracing
+    without OpenTelemetry; ``start`` when an address cannot be listened on.
     """
 
     def __init__(self, config: Config, carrier: Carrier) -> None:
@@ -59,6 +63,7 @@ class Gateway:
         self._tls = None if config.tls is None else TLS(config.tls)
         self.name = new_name(config.name)
         """Unique for each run; sessions name their gateway by it."""
+        self._tracing = _tracing(config.tracing, self.name) if config.tracing else None
 
     @property
     def addresses(self) -> list[Address]:
@@ -104,7 +109,7 @@ class Gateway:
     async def start(self) -> None:
         """Listen, and connect to the broker meanwhile."""
         sockets = open_listeners(self._config.listen, self._config.tcp_user_timeout_s)
-        self._relay = Relay(self._config, self._carrier, self.name, self.gate.tally)
+        self._relay = Relay(self._config, self._carrier, self.name, self.gate.tally, self._tracing)
         self._relay.receiver = Switchboard(self._relay, self._registry)
         self._doorkeeper = Doorkeeper(self._config, self._relay, self._registry, self.gate, self.pages)
         self._announcer = Announcer(self._config, self._relay, self._registry, self.incidents)
@@ -207,6 +212,19 @@ class Gateway:
             await server.wait_closed()
         self._admin.stop()
         await self._relay.stop()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
+
+
+def _tracing(ratio: float, gateway: str) -> "Tracing":
+    try:
+        from wsgate.tracing import Tracing
+    except ImportError as error:
+        raise ConfigError(f"--tracing is {ratio:g}, but {error.name} is missing: {ADVICE}, or leave it at 0.") from None
+    try:
+        return Tracing(ratio, gateway)
+    except ValueError as error:
+        raise ConfigError(f"--tracing: an OTEL_… variable cannot be used: {error}.") from None
 
 
 class Switchboard:

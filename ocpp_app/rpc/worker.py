@@ -3,7 +3,9 @@
 import logging
 import threading
 import time
+from typing import TYPE_CHECKING
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
@@ -18,6 +20,9 @@ from ocpp_app.work import Items, Work
 from ocppj import envelope
 from ocppj.errors import EnvelopeError
 
+if TYPE_CHECKING:
+    from ocpp_app.monitoring.tracing import Tracing
+
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
@@ -26,12 +31,33 @@ FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 2.0
 """Between two attempts while the database is away: the full rate is to be there again within 10 s after its return."""
 
 
+def start_tracing(worker: str) -> "Tracing | None":
+    """What tells OpenTelemetry of a worker's frames; None where OCPP_TRACING is 0. To be called after any fork, and
+    closed at the end. Raises ``ImproperlyConfigured`` for an OTEL_… variable that cannot be used."""
+    if not conf.tracing():
+        return None
+    from ocpp_app.monitoring.tracing import Tracing
+
+    try:
+        return Tracing(conf.tracing(), worker)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"OCPP_TRACING: an OTEL_… variable cannot be used: {error}.") from None
+
+
 class Worker:
     """Serves one carrier until ``stop`` is called or the carrier fails (``RelayUnavailable``)."""
 
-    def __init__(self, carrier: Carrier, *, name: str, stopping: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        *,
+        name: str,
+        stopping: threading.Event | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         self._carrier = carrier
-        self._dispatcher = Dispatcher()
+        self._tracing = tracing
+        self._dispatcher = Dispatcher(tracing)
         self._housekeeping = Housekeeping(name)
         self._stopping = stopping or threading.Event()
         self._publishing_s = 0.0
@@ -93,6 +119,8 @@ class Worker:
 
     def _handle(self, works: list[Work]) -> None:
         wall, cpu, publishing = time.monotonic(), time.thread_time(), self._publishing_s
+        if self._tracing is not None:
+            self._tracing.taken(works)
         after = self._process(works)
         if after is None:
             return

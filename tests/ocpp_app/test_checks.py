@@ -1,5 +1,6 @@
 """``manage.py check`` finds every wrong setting and says what to do."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from ocpp_app import checks
 from ocpp_app.middleware import HeartbeatMiddleware, OCPPMiddleware
 from ocppj.frames import MessageType
 from ocppj.v16 import Action
@@ -118,3 +120,21 @@ def test_worker_does_not_start_with_a_wrong_setting(settings: Any) -> None:
     settings.OCPP_MIDDLEWARE = {HEARTBEAT: ["no.such.Thing"]}
     with pytest.raises(SystemCheckError, match=r"no\.such\.Thing"):
         call_command("consume_rpc_queue", skip_checks=False)
+
+
+def test_tracing_without_opentelemetry_says_what_to_install(settings, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "opentelemetry"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    settings.OCPP_TRACING = 0.1
+    (found,) = checks.check_tracing()
+    assert found.id == "ocpp_app.E024"
+    assert 'pip install "django-ocpp-csms[otel]"' in str(found.hint)
+    settings.OCPP_TRACING = 0
+    assert checks.check_tracing() == []
+
+
+@pytest.mark.parametrize("share", ["1", True, None, -0.1, 1.1, float("nan")])
+def test_a_share_of_traced_frames_that_cannot_be_is_found(settings, share):
+    settings.OCPP_TRACING = share
+    assert [found.id for found in checks.check_tracing()] == ["ocpp_app.E023"]

@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
@@ -21,7 +22,7 @@ from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
 from ocpp_app.monitoring.listener import AdminListener, parse_address
 from ocpp_app.monitoring.tally import TALLY
 from ocpp_app.relay.amqp import AmqpCarrier
-from ocpp_app.rpc.worker import Worker
+from ocpp_app.rpc.worker import Worker, start_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Command(BaseCommand):
 
 def serve(admin: tuple[str, int] | None = None) -> None:
     """One worker process: serves until SIGTERM or SIGINT, through any outage of the broker. Raises ``CommandError``
-    when ``admin`` cannot be listened on."""
+    when ``admin`` cannot be listened on, or an OTEL_… variable not be used."""
     if admin is not None:
         TALLY.turned_at = time.time()
         MONITOR.show("worker")
@@ -76,6 +77,10 @@ def serve(admin: tuple[str, int] | None = None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     _stop_with_parent(stopping)
     name = f"{socket.gethostname()}:{os.getpid()}"
+    try:
+        tracing = start_tracing(name)
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from None
     backoff_s = FIRST_BACKOFF_S
     logger.info("Worker %s starts.", name)
     while not stopping.is_set():
@@ -88,7 +93,7 @@ def serve(admin: tuple[str, int] | None = None) -> None:
                 queue_type=conf.rpc_queue_type(),
             )
             logger.info("Worker %s takes requests.", name)
-            Worker(carrier, name=name, stopping=stopping).run()
+            Worker(carrier, name=name, stopping=stopping, tracing=tracing).run()
         except RelayUnavailable as error:
             if time.monotonic() - started > MAX_BACKOFF_S:
                 backoff_s = FIRST_BACKOFF_S
@@ -96,6 +101,8 @@ def serve(admin: tuple[str, int] | None = None) -> None:
             stopping.wait(backoff_s)
             TALLY.turned_at = time.time()
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+    if tracing is not None:
+        tracing.close()
     logger.info("Worker %s has stopped.", name)
 
 

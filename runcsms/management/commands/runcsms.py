@@ -12,6 +12,7 @@ from typing import Any
 
 import waitress.server
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
@@ -23,7 +24,7 @@ from ocpp_app.logs import FrameFilter, ReadableFormatter
 from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.housekeeping import close_all_sessions
-from ocpp_app.rpc.worker import Worker
+from ocpp_app.rpc.worker import Worker, start_tracing
 from wsgate.config import Address, Config, parse_listen, read_options
 from wsgate.errors import ConfigError
 from wsgate.memory import MemoryCarrier
@@ -95,10 +96,14 @@ class CentralSystem:
         self._relay = MemoryRelay()
         carrier = MemoryCarrier(self._relay.submit)
         self._relay.deliver_to_gateway = carrier.deliver
-        self._gateway = Gateway(config, carrier)
+        try:
+            self._gateway = Gateway(config, carrier)
+            self._tracing = start_tracing(f"runcsms:{os.getpid()}")
+        except (ConfigError, ImproperlyConfigured) as error:
+            raise CommandError(str(error)) from None
         self._gateway_stops: Callable[[], None] = lambda: None
         self._gateway_reloads: Callable[[], None] = lambda: None
-        self._worker = Worker(self._relay, name=f"runcsms:{os.getpid()}")
+        self._worker = Worker(self._relay, name=f"runcsms:{os.getpid()}", tracing=self._tracing)
         self._courier = Courier(name=f"runcsms:{os.getpid()}")
         self._web = _web_server(http)
 
@@ -122,6 +127,8 @@ class CentralSystem:
             self._courier.stop()
             worker.join()
             webhooks.join()
+            if self._tracing is not None:
+                self._tracing.close()
             self._web.close()
             self._web.task_dispatcher.shutdown()
             web.join(timeout=1)
@@ -192,9 +199,10 @@ def _shown(address: Address) -> str:
 
 
 def _gateway_config(listen: tuple[Address, ...]) -> Config:
-    """The gateway's limits from the same WSGATE_… variables as a gateway of its own."""
+    """The gateway's limits from the same WSGATE_… variables as a gateway of its own; OCPP_TRACING is for it, too."""
+    environment = {"WSGATE_TRACING": str(conf.tracing()), **os.environ}
     try:
-        return read_options([f"--listen={address.host}:{address.port}" for address in listen]).gateway
+        return read_options([f"--listen={address.host}:{address.port}" for address in listen], environment).gateway
     except ConfigError as error:
         raise CommandError(str(error)) from None
 
