@@ -118,11 +118,12 @@ endif
 screenshots: services ## pictures of every page of the console, in .services/screenshots and (the best three) docs/images
 	@$(PY) -m scripts.screenshots
 
-# What can be set: SOAK=900 (seconds), CHARGERS=200, SEED=…, FAULT=broker-killed (only that one, again and again).
+# What can be set: SOAK=900 (seconds), CHARGERS=200, SEED=…, PARTS="soak guards cluster storm site" (all),
+# FAULT=broker-killed (only that one, again and again). With nothing set it writes docs/generated/faults.md.
 .PHONY: test-faults
 test-faults: setup-dev ## breaks every part under load, again and again, and compares what is left (about 25 minutes)
 	@CI=true $(PY) -m scripts.services up rabbitmq postgres >/dev/null
-	@$(TEST_ENV) $(PY) -m tests.faults $(PARTS)
+	@$(TEST_ENV) $(PY) -m tests.faults $(PARTS) $(if $(PARTS)$(FAULT)$(SOAK)$(CHARGERS),,--write)
 
 .PHONY: messages
 messages: setup-dev ## the catalogues of texts anew from the code, for translators (needs GNU gettext)

@@ -49,6 +49,28 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 """What a quirk may have, and of which type."""
 
 
+HEARTBEAT_WITHOUT_PINGS_S = 300
+"""Where pings cannot tell whether a charge point is there (and a proxy keeps TCP from telling it), heartbeats do."""
+MISSED_HEARTBEATS = 3
+
+
+def heartbeat_interval_s(charge_point: ChargePoint) -> int:
+    """What a BootNotification is answered with: its own interval, or the site's, shorter for one without pings."""
+    if charge_point.heartbeat_interval_s is not None:
+        return charge_point.heartbeat_interval_s
+    usual = conf.heartbeat_interval_s()
+    if behaviour_of(charge_point).pings:
+        return usual
+    return min(usual or HEARTBEAT_WITHOUT_PINGS_S, HEARTBEAT_WITHOUT_PINGS_S)
+
+
+def silence_timeout_s(charge_point: ChargePoint) -> float | None:
+    """After how much silence a charge point that gets no pings is gone; None where pings tell, or nothing can."""
+    if behaviour_of(charge_point).pings:
+        return None
+    return float(heartbeat_interval_s(charge_point) * MISSED_HEARTBEATS) or None
+
+
 def behaviour_of(charge_point: ChargePoint) -> Behaviour:
     """What the quirks say of this charge point, by what it said of itself in its last BootNotification."""
     return _behaviour(charge_point.vendor.lower(), charge_point.model.lower(), charge_point.firmware_version.lower())

@@ -257,7 +257,10 @@ def _is_room_for_unknown() -> bool:
 def _settings_of(charge_point: ChargePoint) -> envelope.SessionSettings:
     """How the gateway is to treat this charge point."""
     behaviour = quirks.behaviour_of(charge_point)
-    return envelope.SessionSettings(ping_interval_s=behaviour.ping_interval_s if behaviour.pings else None)
+    return envelope.SessionSettings(
+        ping_interval_s=behaviour.ping_interval_s if behaviour.pings else None,
+        silence_timeout_s=quirks.silence_timeout_s(charge_point),
+    )
 
 
 # -- outside of batches --------------------------------------------------------------------------------------

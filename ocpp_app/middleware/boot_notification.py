@@ -1,6 +1,6 @@
 """BootNotification.req (OCPP 1.6 §4.2, §6.3)."""
 
-from ocpp_app import conf, inquiries, serial_numbers, signals
+from ocpp_app import inquiries, quirks, serial_numbers, signals
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import ChargePoint
 from ocppj.v16 import BootNotificationRequest, BootNotificationResponse, RegistrationStatus
@@ -23,8 +23,7 @@ class BootNotificationMiddleware(OCPPMiddleware):
             request.batch.at_end(serial_numbers.register_reported, charge_point)
         interval_s = RETRY_INTERVAL_S
         if charge_point.is_accepted:
-            own = charge_point.heartbeat_interval_s
-            interval_s = conf.heartbeat_interval_s() if own is None else own
+            interval_s = quirks.heartbeat_interval_s(charge_point)
         return OCPPResponse(
             BootNotificationResponse(
                 status=RegistrationStatus(charge_point.registration_status),

@@ -9,6 +9,7 @@ import os
 import platform
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -54,6 +55,7 @@ def soak(folder: Path) -> Section:
 
 PARTS: dict[str, Callable[[Path], Section]] = {
     "soak": soak,
+    "guards": lambda folder: scenes.guards_off(folder, say),
     "cluster": lambda folder: scenes.broker_cluster(folder, say),
     "storm": lambda folder: scenes.storm_of_all(folder, say),
     "site": lambda folder: scenes.one_process(folder, say),
@@ -69,6 +71,7 @@ def main() -> int:
     parser.add_argument("part", nargs="*", help=f"only these: {', '.join(PARTS)}")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name} for the documentation")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it has started is ended on the way out
     if unknown := set(options.part) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     folder = Path(tempfile.mkdtemp(prefix="ocpp-faults-"))

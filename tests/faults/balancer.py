@@ -21,10 +21,28 @@ class Connection:
         self.servers: list[asyncio.StreamWriter] = []
         self.is_lost = False
         """Nothing passes any more, in either direction, and neither end is told."""
+        self.loses_answers = False
+        """What the charge point sends arrives, what is sent to it does not."""
+        self.loses_answers_to: bytes | None = None
+        """From the first frame on that has this in it."""
+
+    def note_sent(self, data: bytes) -> None:
+        """Look at what the charge point sends."""
+        if self.loses_answers_to is not None and self.loses_answers_to in unmasked(data):
+            self.loses_answers = True
 
     def abort(self) -> None:
         for writer in (self.client, *self.servers):
             writer.transport.abort()
+
+
+def unmasked(data: bytes) -> bytes:
+    """The payload of the websocket frame that begins here (RFC 6455 §5.3); a charge point sends one at a time."""
+    if len(data) < 8:
+        return b""
+    start = {126: 4, 127: 10}.get(data[1] & 0x7F, 2)
+    mask, payload = data[start : start + 4], data[start + 4 :]
+    return bytes(byte ^ mask[number % 4] for number, byte in enumerate(payload))
 
 
 class Balancer:
@@ -60,6 +78,15 @@ class Balancer:
 
         def begin(connection: Connection) -> None:
             connection.is_lost = True
+
+        self._each(identities, begin)
+
+    def lose_answers(self, identities: Iterable[str], to: bytes | None = None) -> None:
+        """From here on, or from the next frame on that has ``to`` in it, nothing of their present connections arrives
+        at the charge points."""
+
+        def begin(connection: Connection) -> None:
+            connection.loses_answers, connection.loses_answers_to = to is None, to
 
         self._each(identities, begin)
 
@@ -137,7 +164,9 @@ class Balancer:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
-                if connection.is_lost:
+                if connection.client not in writers:
+                    connection.note_sent(data)
+                if connection.is_lost or (connection.loses_answers and connection.client in writers):
                     continue
                 for writer in writers:
                     writer.write(data)

@@ -235,6 +235,18 @@ def half_open(scene: Scene) -> None:
     scene.while_(1, 5)
 
 
+def answers_lost(scene: Scene) -> None:
+    """What charge points send arrives, the answers do not; then the sockets are reset, and they send it again."""
+    victims = scene.some(0.6)
+    half = len(victims) // 2
+    for _ in range(2):
+        scene.balancer.lose_answers(victims[:half])
+        scene.balancer.lose_answers(victims[half:], to=b'"StartTransaction"')
+        scene.while_(6, 9)
+        scene.balancer.cut(victims)
+        time.sleep(3)
+
+
 def vanished(scene: Scene) -> None:
     """Charge points lose their network without a word, and come back much later."""
     victims = scene.some(0.03)
@@ -335,6 +347,12 @@ FAULTS: dict[str, Fault] = {
         Fault("postgres-paused", "PostgreSQL stands still for 30 s", postgres_paused, closes_sockets=True),
         Fault("pool-taken", "all connections of PostgreSQL are taken", pool_taken),
         Fault("half-open", "packets of a tenth of the sockets are dropped", half_open, closes_sockets=True),
+        Fault(
+            "answers-lost",
+            "answers to charge points are dropped, then the sockets reset",
+            answers_lost,
+            closes_sockets=True,
+        ),
         Fault("vanished", "charge points vanish for 75 s", vanished, closes_sockets=True),
         Fault("two-gateways", "two gateways have the same charge point", two_gateways, closes_sockets=True),
         Fault("slow-and-stuck", "charge points that flood, read nothing, send a byte at a time", slow_and_stuck),

@@ -11,11 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from bench.load import raise_file_limit
 from tests.e2e.processes import ROOT, environment, wait_until
 from tests.faults import report, storm
-from tests.faults.injections import BACK_OFF_S, WITHIN_S, Fault, Scene
-from tests.faults.reconcile import Findings
+from tests.faults.guards import GUARDS
+from tests.faults.injections import BACK_OFF_S, FAULTS, WITHIN_S, Fault, Scene
+from tests.faults.reconcile import KINDS, Findings
 from tests.faults.report import Section
 from tests.faults.run import Run
 from tests.faults.services import BrokerCluster
@@ -172,6 +175,40 @@ def fill(disk: Path, scene: Scene) -> None:
             except OSError:  # it is full; what is given back meanwhile is taken, too
                 time.sleep(0.1)
     ballast.unlink()
+
+
+# -- the guards ----------------------------------------------------------------------------------------------
+
+GUARD_CHARGERS = 30
+
+
+def guards_off(folder: Path, say: Say) -> Section:
+    """Each guard is switched off once: the reconciliation has to find what it keeps away."""
+    rows = ["| switched off | fault | lost | doubled | wrong | found |", "|---|---|---|---|---|---|"]
+    unnoticed = []
+    for name, guard in GUARDS.items():
+        findings = without(name, folder / name)
+        counts = {kind: findings.count(kind) for kind in KINDS}
+        is_found = any(counts[kind] for kind in guard.expected)
+        say(f"without {name}: {counts}")
+        faults = ", ".join(FAULTS[each].what for each in dict.fromkeys(guard.faults))
+        cells = [guard.what, faults, *counts.values(), "yes" if is_found else "**no**"]
+        rows.append("| " + " | ".join(map(str, cells)) + " |")
+        if not is_found:
+            unnoticed.append(f"nobody notices that {name} is missing")
+    return Section("Each guard switched off once", "\n".join(rows), unnoticed, {"guards": len(GUARDS)})
+
+
+def without(name: str, folder: Path) -> Findings:
+    """What the reconciliation finds when processes go without a guard."""
+    guard = GUARDS[name]
+    with running(folder, guard_off=name) as system, ExitStack() as ends:
+        if guard.sql:
+            with psycopg.connect(system.postgres.url, autocommit=True) as connection:
+                connection.execute(guard.sql)
+        run = Run(folder, system, GUARD_CHARGERS, _seed(), ends, 2.0)
+        run.alone(FAULTS[each] for each in guard.faults)
+        return run.finish(settle_s=5.0).findings
 
 
 def _seed() -> int:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from scripts import ports
 from scripts.services import postgres, rabbitmq
 from scripts.services.errors import ServiceMissing
 from scripts.services.processes import make_private_dir
@@ -62,7 +63,13 @@ class Broker:
 
     def end(self) -> None:
         self.process.end()
-        rabbitmq.stop_port_mapper(self._instance)
+        port = self._instance["epmd_port"]
+
+        def is_gone() -> bool:
+            rabbitmq.stop_port_mapper(self._instance)  # it stays while it knows of a node, if only a dead one
+            return not ports.accepts("127.0.0.1", port)
+
+        wait_until(is_gone, "Erlang's port mapper has ended")
 
 
 class BrokerCluster:
@@ -103,6 +110,8 @@ class BrokerCluster:
         return [node.url for node in self.nodes]
 
     def end(self) -> None:
+        for node in self.nodes:
+            node.process.end()
         for node in self.nodes:
             node.end()
 

@@ -135,6 +135,25 @@ def test_no_pings_for_models_that_do_not_bear_them(connect: Connect, gateway: Ga
     assert Wire(gateway, "CP001").open().settings.ping_interval_s is None
 
 
+@pytest.mark.parametrize(
+    ("vendor", "own", "interval", "silence"),
+    [
+        ("United Chargers", None, 300, 900),
+        ("United Chargers", 60, 60, 180),
+        ("United Chargers", 0, 0, None),
+        ("Acme", None, 3600, None),
+    ],
+)
+def test_who_gets_no_pings_is_gone_after_three_missed_heartbeats(
+    vendor: str, own: int | None, interval: int, silence: float | None, connect: Connect, gateway: GatewayEnd
+) -> None:
+    """Behind a proxy nothing else tells."""
+    first = connect(heartbeat_interval_s=own)
+    boot = first.call(f'[2,"b","BootNotification",{{"chargePointVendor":"{vendor}","chargePointModel":"M"}}]')
+    assert result(boot)["interval"] == interval
+    assert Wire(gateway, first.identity).open().settings.silence_timeout_s == silence
+
+
 # -- one session is the live one ---------------------------------------------------------------------------------------
 
 
