@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import uuid4
@@ -34,6 +35,9 @@ HEARTBEAT_S = 10
 CONNECT_TIMEOUT_S = 10.0
 BACK_OFF_S = (0.1, 5.0)
 """The first and the longest pause between attempts to connect; half of each is left to chance."""
+REFUSED_FOR_S = 1.0
+"""A connection on which everything is refused for so long is made anew: one that was opened while a quorum queue had no
+leader, because the leader's node had just died, is refused for ever (RabbitMQ 3.10)."""
 GOODBYE_S = 2.0
 NON_PERSISTENT = 1
 
@@ -58,6 +62,9 @@ class AMQPCarrier:
         self._supervisor: asyncio.Task[None] | None = None
         self._reply_to = ""
         self._last_complaint = ""
+        self._refused_since: float | None = None
+        self._lost: Callable[[object, BaseException | None], None] | None = None
+        """Call it to give the present connection up."""
 
     @property
     def reply_to(self) -> str:
@@ -98,14 +105,23 @@ class AMQPCarrier:
                 data, routing_key=self._broker.queue, properties=properties, mandatory=True, wait=False
             )
         except DeliveryError as error:
-            logger.warning("The broker refused a message, it is published again: %s", error)
+            self._refused(error)
             self._give_back(batch)
         except (AMQPError, OSError, RuntimeError) as error:
             # The connection ends; everything unanswered is published on the next one.
             logger.debug("Publishing failed: %r", error)
         else:
+            self._refused_since = None
             if isinstance(outcome, DeliveredMessage):
                 await self._returned(batch)
+
+    def _refused(self, error: DeliveryError) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._refused_since is None:
+            logger.warning("The broker refused a message, it is published again: %s", error)
+            self._refused_since = now
+        elif now - self._refused_since > REFUSED_FOR_S and self._lost is not None:
+            self._lost(None, error)
 
     async def _returned(self, batch: Batch) -> None:
         logger.warning("The queue %s is gone; it is declared again", self._broker.queue)
@@ -175,11 +191,12 @@ class AMQPCarrier:
             return
         self._last_complaint = ""
         logger.info("Connected to the broker %s, replies come to %s", _shown(self._urls[0]), self._reply_to)
+        self._lost, self._refused_since = on_close, None
         try:
             listener.connected()
             await lost.wait()
         finally:
-            self._channel = self._queue = None
+            self._channel = self._queue = self._lost = None
             listener.disconnected()
         logger.warning("The connection to the broker is lost (%s), connecting again", reason[0])
 

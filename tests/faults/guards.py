@@ -99,7 +99,7 @@ GUARDS: dict[str, Guard] = {
         "a StartTransaction that comes again is the same transaction",
         "ocpp_app.transactions",
         take_every_start_for_new,
-        ("answers-lost", "answers-lost"),
+        ("answers-lost",) * 3,
         ("doubled",),
     ),
     "meter-values-by-content": Guard(

@@ -239,12 +239,10 @@ def answers_lost(scene: Scene) -> None:
     """What charge points send arrives, the answers do not; then the sockets are reset, and they send it again."""
     victims = scene.some(0.6)
     half = len(victims) // 2
-    for _ in range(2):
-        scene.balancer.lose_answers(victims[:half])
-        scene.balancer.lose_answers(victims[half:], to=b'"StartTransaction"')
-        scene.while_(6, 9)
-        scene.balancer.cut(victims)
-        time.sleep(3)
+    scene.balancer.lose_answers(victims[:half])
+    scene.balancer.lose_answers(victims[half:], to=b'"StartTransaction"')
+    scene.while_(5, 8)
+    scene.balancer.cut(victims)
 
 
 def vanished(scene: Scene) -> None:

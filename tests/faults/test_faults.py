@@ -11,7 +11,7 @@ from tests.faults.run import Outcome, faults_run
 
 CHARGERS = 24
 SEED = 7
-SHORT = ("worker-killed", "delivered-twice", "two-gateways", "connections-dropped", "gateway-killed")
+SHORT = ("worker-killed", "delivered-twice", "answers-lost", "connections-dropped", "gateway-killed")
 
 
 def short_run(folder: Path, *faults: str, guard_off: str = "") -> Outcome:
