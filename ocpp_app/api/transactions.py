@@ -100,11 +100,13 @@ class TransactionFilters(Filters):
         match wanted:
             case None:
                 return rows
+            case "any":
+                return rows.filter(has_anomaly=True)
             case "none":
                 return rows.filter(~Exists(anomalies))
             case "unresolved":
                 anomalies = anomalies.filter(resolved_at=None)
-            case kind if kind != "any":
+            case kind:
                 anomalies = anomalies.filter(kind=kind)
         return rows.filter(Exists(anomalies), has_anomaly=True)  # the latter for its index
 
