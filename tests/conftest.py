@@ -19,6 +19,7 @@ from _pytest.nodeid import coerce_node_id
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import translation
 
 from scripts.services import postgres
 from tests import first_rows, migrated, services
@@ -86,6 +87,13 @@ def uses_database(item: pytest.Item) -> bool:
     return item.get_closest_marker("django_db") is not None or bool(
         DATABASE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
     )
+
+
+@pytest.fixture(autouse=True)
+def no_language_left() -> Iterator[None]:
+    """A page's language stays with its thread until the next page: no test gets it from another."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

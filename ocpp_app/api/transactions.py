@@ -108,7 +108,8 @@ class TransactionFilters(Filters):
                 anomalies = anomalies.filter(kind=kind)
         # The column for its index; the CASE, or PostgreSQL joins all anomalies before it looks for the first page.
         has_one = Case(When(Exists(anomalies), then=Value(True)), default=Value(False))
-        return rows.filter(has_anomaly=True).alias(has_one=has_one).filter(has_one=True)
+        odd: QuerySet = rows.filter(has_anomaly=True).alias(has_one=has_one).filter(has_one=True)
+        return odd
 
 
 class CloseSerializer(serializers.Serializer):
