@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
+from django.db import DatabaseError
 from django.http import Http404
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound, ValidationError
@@ -14,11 +15,16 @@ from rest_framework.exceptions import PermissionDenied as ForbiddenByAPI
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from ocpp_app.database import is_unavailable
+
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:django-ocpp-csms:problem:{code}"
 """``type`` of a problem: a name to compare with, no address."""
+
+
+RETRY_AFTER_S = 5
 
 
 class Problem(APIException):
@@ -57,6 +63,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         error = ForbiddenByAPI()
     request = context.get("request")
     path = request.get_full_path() if request is not None else ""
+    if isinstance(error, DatabaseError) and is_unavailable(error):
+        logger.error("%s: the database cannot be used: %s", path, error)
+        text = "The database cannot be used at the moment. Nothing was done; ask again."
+        return _response(503, "database-unavailable", text, path, {"Retry-After": str(RETRY_AFTER_S)})
     if not isinstance(error, APIException):
         logger.error("%s failed.", path, exc_info=error)
         got_request_exception.send(sender=type(context.get("view")), request=getattr(request, "_request", None))
