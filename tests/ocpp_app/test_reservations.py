@@ -226,8 +226,8 @@ def family(tag: IdTag) -> IdTag:
         pytest.param({"connector": 0}, {"connector": 2}, True, id="any connector"),
         pytest.param({"status": "Requested"}, {}, False, id="not answered yet"),
         pytest.param({"status": "Cancelled"}, {}, False, id="cancelled"),
-        pytest.param({"expires_at": later(-30)}, {}, False, id="expired, not yet noticed"),
-        pytest.param({"expires_at": later(-2)}, {}, True, id="expired by our clock, just now"),
+        pytest.param({"minutes_left": -30}, {}, False, id="expired, not yet noticed"),
+        pytest.param({"minutes_left": -2}, {}, True, id="expired by our clock, just now"),
     ],
 )
 @pytest.mark.usefixtures("family")
@@ -235,7 +235,10 @@ def family(tag: IdTag) -> IdTag:
 def test_start_without_a_reservation_id_uses_what_fits(
     held: dict[str, Any], used: dict[str, Any], is_used: bool, wire: Wire
 ) -> None:
-    row = reserved(wire, **held)
+    fields = {name: value for name, value in held.items() if name != "minutes_left"}
+    if "minutes_left" in held:
+        fields["expires_at"] = later(held["minutes_left"])
+    row = reserved(wire, **fields)
     transaction = start(wire, **used)
     assert (state(row) == "Used") == is_used
     assert row.transaction == (transaction if is_used else None)

@@ -295,11 +295,14 @@ def test_a_run_that_is_killed_beside_a_charge_point_that_charges_loses_nothing_a
     assert 0 < rolled_up < total
     assert rolled_up + MeterValue.objects.filter(mean=None).count() == total + 1
     leases.release_all()  # or a minute later
-    again = prune()
-    while again.poll() is None:
-        charges.meter(2502 + MeterValue.objects.count() % 7, 90_200, 6000)
-    out, err = again.communicate()
-    assert again.returncode == 0, err
+    for _ in range(3):  # what a writer kept one run from is done by the next
+        again = prune()
+        while again.poll() is None:
+            charges.meter(2502 + MeterValue.objects.count() % 7, 90_200, 6000)
+        out, err = again.communicate()
+        assert again.returncode == 0, err
+        if sum(MeterValueMean.objects.values_list("count", flat=True)) == total:
+            break
     assert sum(MeterValueMean.objects.values_list("count", flat=True)) == total, out
     assert not MeterValue.objects.filter(mean=None).exclude(transaction=charges.transaction_id).exists()
     assert list(ended.values_list("energy_wh", "doubtful_wh", "duration_s")) == before
