@@ -8,8 +8,8 @@ from typing import Any
 from ocpp_app.models import Anomaly, Transaction
 from tests.ocpp_app.wire import Wire, result
 
-BEGAN = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=2)
-"""Eight o'clock UTC, the day before yesterday."""
+BEGAN = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=3)
+"""Eight o'clock UTC, three days ago: at any hour of today, more than a day has passed since the longest test."""
 
 
 def moment(minute: float) -> datetime:
