@@ -181,4 +181,8 @@ def _tls() -> ssl.SSLContext:
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
+    if isinstance(error, socket.gaierror):
+        return f"the name of its host is not known: {error.strerror or error}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"nobody listens at its port: {error.strerror or error}"
     return (str(error) or type(error).__name__)[:255]

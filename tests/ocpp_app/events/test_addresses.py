@@ -103,3 +103,15 @@ def test_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.Mon
     assert asked == ["hooks.example.com"]
     answers["hooks.example.com"] = [public]
     assert addresses.resolve(addresses.parse("https://hooks.example.com/")) == [public]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:1/", "nobody listens at its port"),
+        ("http://no-such-host.invalid/", "the name of its host is not known"),
+    ],
+)
+def test_who_cannot_be_reached_is_told_in_words(url: str, words: str, settings: Any) -> None:
+    settings.OCPP_WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    assert Poster(url).post({}, b"{}").error.startswith(words)
