@@ -131,8 +131,8 @@ class Batch:
         that came before with these relay ids, which are returned."""
         queries: list[Query[Any]] = [loads.messages(relay_ids)]
         ids = bulk.ids_query(Transaction, self._expected_starts) if self._expected_starts else None
-        if self._wanted_tags:
-            queries += self._tag_queries(self._wanted_tags)
+        tag_queries = self._tag_queries(self._wanted_tags) if self._wanted_tags else []
+        queries += tag_queries
         if self._expects_connectors:
             queries += (loads.connectors(self._charge_point_ids), loads.reservations(self._charge_point_ids))
             queries.append(self._transactions_query())
@@ -143,8 +143,8 @@ class Batch:
             queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
         found = iter(round_trips.fetch(queries))
         earlier: list[Message] = next(found)
-        if self._wanted_tags:
-            *_locks, tags = (next(found) for _ in self._tag_queries(self._wanted_tags))
+        if tag_queries:
+            *_locks, tags = (next(found) for _ in tag_queries)
             self._tags = _by_key(tags)
         if self._expects_connectors:
             self._connectors = self._by_number(next(found))

@@ -69,7 +69,7 @@ class ListShape(Shape):
     def read(self, value: Any, visit: Visit) -> list[Any]:
         if type(value) is JSONObject and isinstance(self.item, StructShape) and not visit.strict:
             visit.note(NoteCode.SingleForList, "one object taken as a list of one")
-            return [self.item.read(value, visit)] if not self.droppable else self._read_items([value.json], visit)
+            return self._read_items([value.json], visit)
         if type(value) is not JSONList:
             raise self.wrong_type(value)
         if self.droppable and not visit.strict and value.is_chaff():
