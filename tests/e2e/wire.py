@@ -36,7 +36,8 @@ class CallErrorReceived(Exception):
 
 
 class Wire:
-    """One connection of a charge point: one CALL at a time; ``exchanges`` is all that was answered."""
+    """One connection of a charge point: one CALL at a time, and no command is known to it; ``exchanges`` is all that
+    was answered."""
 
     def __init__(self, url: str, identity: str) -> None:
         self.identity = identity
@@ -80,7 +81,9 @@ class Wire:
     async def answer(self, unique_id: str) -> dict[str, Any]:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             received = await self._websocket.recv()
-        frame = json.loads(received)
+            while (frame := json.loads(received))[0] == 2:  # such as ClearCache, when a tag of all has changed
+                await self._websocket.send(json.dumps([4, frame[1], "NotImplemented", "", {}]))
+                received = await self._websocket.recv()
         assert frame[1] == unique_id, frame
         self.exchanges.append(Exchange(unique_id, *self._unanswered.pop(unique_id), str(received)))
         if frame[0] == 4:
