@@ -205,7 +205,7 @@ OCPP_STORAGE = "ocpp"
 OCPP_TRANSFER_URL = env.str("OCPP_TRANSFER_URL", default="")
 OCPP_UPLOAD_MAX_BYTES = env.int("OCPP_UPLOAD_MAX_BYTES", default=104_857_600)
 OCPP_TASK_HOURS = env.float("OCPP_TASK_HOURS", default=24)
-OCPP_CERTIFICATE_SIGNER = env.str("OCPP_CERTIFICATE_SIGNER", default="ocpp_app.signers.DevelopmentCA")
+OCPP_CERTIFICATE_SIGNER = env.str("OCPP_CERTIFICATE_SIGNER", default="ocpp_app.signers.DevelopmentCA" if DEBUG else "")
 OCPP_RETENTION = env.json("OCPP_RETENTION", default={})
 OCPP_PRUNE = env.bool("OCPP_PRUNE", default=True)
 OCPP_METRICS_FROM = env.list("OCPP_METRICS_FROM", default=["127.0.0.0/8", "::1/128"])

@@ -152,7 +152,7 @@ def check_metrics_from(app_configs: Any = None, **_kwargs: Any) -> list[CheckMes
             ip_network(text, strict=False)
         except ValueError as error:
             hint = "Use networks such as 10.0.0.0/8 or 192.0.2.7."
-            found.append(Error(f"OCPP_METRICS_FROM: {error}.", hint=hint, id="ocpp_app.E020"))
+            found.append(Error(f"OCPP_METRICS_FROM: {error}.", hint=hint, id="ocpp_app.E025"))
     return found
 
 

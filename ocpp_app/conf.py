@@ -40,7 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_TRANSFER_URL": "",
     "OCPP_UPLOAD_MAX_BYTES": 100 * 1024 * 1024,
     "OCPP_TASK_HOURS": 24,
-    "OCPP_CERTIFICATE_SIGNER": "ocpp_app.signers.DevelopmentCA",
+    "OCPP_CERTIFICATE_SIGNER": "",
     "OCPP_RETENTION": {},
     "OCPP_PRUNE": True,
     "OCPP_METRICS_FROM": ["127.0.0.0/8", "::1/128"],
@@ -210,7 +210,8 @@ def task_time() -> timedelta:
 
 
 def certificate_signer() -> str:
-    """The class that signs certificates for charge points; empty: nobody does."""
+    """The class that signs certificates for charge points; empty: nobody does. This project has the development CA,
+    `ocpp_app.signers.DevelopmentCA`, with `DEBUG` and `make run` only."""
     return str(read("OCPP_CERTIFICATE_SIGNER") or "")
 
 

@@ -78,6 +78,7 @@ def settings(host: str, data_dir: Path) -> dict[str, str]:
         "WSGATE_BROWSER_ORIGINS": ",".join(f"http://{name}:{os.environ['HTTP_PORT']}" for name in names),
         "OCPP_UNKNOWN_CHARGE_POINT": "accept",
         "OCPP_UNKNOWN_ID_TAG": "accept",
+        "OCPP_CERTIFICATE_SIGNER": "ocpp_app.signers.DevelopmentCA",
         "PYTHONUNBUFFERED": "1",
     }
     return {**ours, **os.environ, "DATA_DIR": str(data_dir), "AMQP_URL": "", "OCPP_RELAY": "memory"}

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from scripts import run
 from tests.e2e.processes import ROOT, environment
 
 PRODUCTION = {
     "ALLOWED_HOSTS": "csms.example.com",
     "SECRET_KEY": "a" * 25 + "bcdefghijklmnopqrstuvwxyz0123456789",
-    "OCPP_CERTIFICATE_SIGNER": "",
 }
 
 
@@ -30,6 +32,22 @@ def test_deployment_check_has_nothing_to_say(tmp_path: Path) -> None:
     done = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     assert done.returncode == 0, done.stderr
     assert "no issues (0 silenced)" in done.stdout
+
+
+def test_development_ca_signs_where_it_is_asked_for_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from django.conf import settings; print(settings.OCPP_CERTIFICATE_SIGNER or 'nobody')"
+    by_debug = [
+        manage(tmp_path, "shell", "-v0", "-c", code, DEBUG=debug).stdout.splitlines()[-1] for debug in ("off", "on")
+    ]
+    assert by_debug == ["nobody", "ocpp_app.signers.DevelopmentCA"]
+    monkeypatch.setenv("WS_PORT", "9000")
+    monkeypatch.setenv("HTTP_PORT", "8000")
+    made = run.settings("127.0.0.1", tmp_path)
+    assert made["OCPP_CERTIFICATE_SIGNER"] == "ocpp_app.signers.DevelopmentCA"
+    done = manage(
+        tmp_path, "check", "--deploy", **{**PRODUCTION, "OCPP_CERTIFICATE_SIGNER": made["OCPP_CERTIFICATE_SIGNER"]}
+    )
+    assert "ocpp_app.W022" in done.stderr
 
 
 def test_secrets_come_from_files_where_they_are_named(tmp_path: Path) -> None:

@@ -70,6 +70,12 @@ def private_files(settings: Any, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
+def development_ca(private_files: Any, settings: Any) -> None:
+    """Certificates are signed, as with ``make run``."""
+    settings.OCPP_CERTIFICATE_SIGNER = "ocpp_app.signers.DevelopmentCA"
+
+
+@pytest.fixture
 def tag(db: None) -> IdTag:
     """An idTag that may charge at one connector at a time."""
     return IdTag.objects.create(id_tag="TAG1")

@@ -39,7 +39,7 @@ from tests.ocpp_app import pki
 from tests.ocpp_app.conftest import Connect
 from tests.ocpp_app.wire import Wire
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("private_files")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("development_ca")]
 
 MANUFACTURER = CertificateUseEnumType.ManufacturerRootCertificate
 CENTRAL_SYSTEM = CertificateUseEnumType.CentralSystemRootCertificate

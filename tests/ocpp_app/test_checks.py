@@ -1,10 +1,15 @@
 """``manage.py check`` finds every wrong setting and says what to do."""
 
+import inspect
+import re
 import sys
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.core.checks.registry import registry
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
@@ -27,6 +32,25 @@ def found() -> list[tuple[str | None, str, str]]:
     """What the checks of this app say: id, message, hint."""
     messages = [message for message in run_checks() if str(message.id).startswith("ocpp_app.")]
     return [(message.id, str(message.msg), str(message.hint)) for message in messages]
+
+
+def written_ids(check: Callable[..., Any]) -> set[str]:
+    """The ids that a check, and the functions beside it that it calls, may give."""
+    source = inspect.getsource(check)
+    beside = inspect.getmodule(check)
+    called = {getattr(beside, name) for name in re.findall(r"\b(_check_\w+)\(", source)}
+    return set(re.findall(r"ocpp_app\.[EW]\d{3}", source)).union(*map(written_ids, called - {check}))
+
+
+def test_each_id_is_of_one_check() -> None:
+    """Who silences one (SILENCED_SYSTEM_CHECKS) silences nothing else."""
+    owners = defaultdict(set)
+    for check in registry.get_checks(include_deployment_checks=True):
+        if check.__module__.split(".")[0] in ("ocpp_app", "simulator"):
+            for check_id in written_ids(check):
+                owners[check_id].add(inspect.unwrap(check).__name__)
+    assert len(owners) > 20
+    assert {check_id: names for check_id, names in owners.items() if len(names) > 1} == {}
 
 
 def test_the_defaults_are_in_order() -> None:

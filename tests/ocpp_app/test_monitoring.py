@@ -111,7 +111,7 @@ def test_a_proxy_on_this_machine_does_not_open_them_to_everybody(settings: Any, 
 
 def test_networks_that_are_none_are_found_at_the_start(settings: Any) -> None:
     settings.OCPP_METRICS_FROM = ["10.0.0.0/33"]
-    assert [found.id for found in checks.check_metrics_from()] == ["ocpp_app.E020"]
+    assert [found.id for found in checks.check_metrics_from()] == ["ocpp_app.E025"]
 
 
 # -- what is counted -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from tests.ocpp_app import pki
 from tests.ocpp_app.api.world import make_tenant
 from tests.ocpp_app.wire import GatewayEnd, Wire
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("private_files")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("development_ca")]
 
 KEY = "0123456789abcdef"
 BY_PASSWORD = {"username": "CP001", "password": KEY.encode(), "secure": True}
