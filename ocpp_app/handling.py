@@ -20,7 +20,7 @@ from ocppj.frames import Call, CallError, CallResult
 from ocppj.tolerance import Note
 
 SEEN_AT_LEAST_EVERY = timedelta(seconds=30)
-"""``last_seen_at`` is written when it is older: a write for every frame would tell nobody more."""
+"""``last_seen_at`` is written when it is further off: a write for every frame would tell nobody more."""
 CONNECT_AGAIN = 1012
 """Service Restart (IANA registry of close codes): whoever is closed with it connects again."""
 
@@ -127,7 +127,8 @@ class Handling:
         received_at = clock.from_epoch(request.at)
         is_current = self.sessions.touch(charge_point, request.session)
         seen = charge_point.last_seen_at
-        if is_current and (seen is None or received_at - seen > SEEN_AT_LEAST_EVERY):
+        # Also when it lies ahead: the gateway's clock was fast and has been set back.
+        if is_current and (seen is None or abs(received_at - seen) > SEEN_AT_LEAST_EVERY):
             self.batch.change(charge_point, last_seen_at=received_at)
         frame = work.frame
         is_answer = isinstance(frame, CallResult | CallError)

@@ -13,6 +13,8 @@ from urllib.parse import quote
 import pika
 import pika.exceptions
 
+from scripts import ports
+
 from . import apt, docker, state
 from .errors import ServiceMissing
 from .processes import as_account, is_alive, last_lines, make_private_dir, terminate, wait_for
@@ -25,6 +27,7 @@ USUAL = "amqp://guest:guest@localhost:5672/%2F"
 # Who uses the own node at the same time must not take the other's frames: each has a virtual host of its own.
 VIRTUAL_HOSTS = ("tests", "cluster", "bench")
 START_TIMEOUT_S = 90
+MAPPER_TIMEOUT_S = 10
 
 
 def answers(url: str) -> bool:
@@ -228,7 +231,15 @@ def is_own(pid: int) -> bool:
 
 
 def stop_port_mapper(instance: state.Instance) -> None:
-    """Erlang leaves its port mapper running; ours serves nobody else."""
+    """Erlang leaves its port mapper running; ours serves nobody else. It stays while it knows of a node, if only of one
+    that has just died, so it is asked until it has gone."""
     epmd = shutil.which("epmd")
-    if epmd and "epmd_port" in instance:
-        subprocess.run([epmd, "-port", str(instance["epmd_port"]), "-kill"], capture_output=True)
+    if epmd is None or "epmd_port" not in instance:
+        return
+    port = instance["epmd_port"]
+
+    def is_gone() -> bool:
+        subprocess.run([epmd, "-port", str(port), "-kill"], capture_output=True)
+        return not ports.accepts("127.0.0.1", port)
+
+    wait_for(is_gone, MAPPER_TIMEOUT_S)

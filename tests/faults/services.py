@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import psycopg
 
-from scripts import ports
 from scripts.services import postgres, rabbitmq
 from scripts.services.errors import ServiceMissing
 from scripts.services.processes import make_private_dir
@@ -63,13 +62,7 @@ class Broker:
 
     def end(self) -> None:
         self.process.end()
-        port = self._instance["epmd_port"]
-
-        def is_gone() -> bool:
-            rabbitmq.stop_port_mapper(self._instance)  # it stays while it knows of a node, if only a dead one
-            return not ports.accepts("127.0.0.1", port)
-
-        wait_until(is_gone, "Erlang's port mapper has ended")
+        rabbitmq.stop_port_mapper(self._instance)
 
 
 class BrokerCluster:

@@ -345,6 +345,16 @@ def test_last_seen_is_written_every_30_seconds_at_most(wire: Wire) -> None:
     assert seen == [40, 40, 40, 75]
 
 
+def test_last_seen_follows_a_clock_that_is_set_back(wire: Wire) -> None:
+    """Otherwise it would stand still until the clock has caught up, and a live charge point look dead."""
+    now = time.time()
+    wire.call(HEARTBEAT, at=now + 7200)
+    wire.call(HEARTBEAT, at=now)
+    last_seen_at = wire.charge_point.last_seen_at
+    assert last_seen_at is not None
+    assert last_seen_at.timestamp() == pytest.approx(now)
+
+
 # -- commands on a connection that ends --------------------------------------------------------------------------------
 
 
