@@ -3,6 +3,7 @@
 GatewayError
 ├── ConfigError          an option or environment variable cannot be used (the operator's to mend)
 └── HandshakeRefused     a handshake answered with an HTTP status other than 101 (the peer's fault, or an outage)
+    └── TooManyAttempts  with 429, after too many that failed
 """
 
 from collections.abc import Mapping
@@ -24,3 +25,10 @@ class HandshakeRefused(GatewayError):
         self.status = status
         self.text = text
         self.headers = dict(headers or {})
+
+
+class TooManyAttempts(HandshakeRefused):
+    """An attempt that failed, or was not looked at, after too many that had failed."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(429, "There were too many failed attempts.", headers)

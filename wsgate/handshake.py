@@ -15,17 +15,18 @@ from websockets.http11 import Request as HTTPRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from ocppj.envelope import Connect, ConnectReply, Disconnect, Reply, Request
+from ocppj.envelope import ClientCertificate, Connect, ConnectReply, Disconnect, Reply, Request
 from wsgate.browsers import OFFERS, unpack_credentials
 from wsgate.config import Config
 from wsgate.connection import ABNORMAL, NORMAL, ChargePointConnection
-from wsgate.errors import HandshakeRefused
+from wsgate.errors import HandshakeRefused, TooManyAttempts
 from wsgate.gate import Gate
-from wsgate.limits import FAILED_ATTEMPTS, Attempts
+from wsgate.limits import FAILED_ATTEMPTS, Attempt, Attempts
 from wsgate.metrics import METRICS_PATH, Pages
 from wsgate.origin import behind_proxy, is_within, key_of
 from wsgate.registry import Registry
 from wsgate.relay import Relay, new_id, wall_clock
+from wsgate.turns import PAUSE_S, Turns
 from wsgate.websocket import Websocket
 
 logger = logging.getLogger(__name__)
@@ -35,12 +36,10 @@ MAX_IDENTITY_LENGTH = 255
 PROTOCOL_ERROR = 1002
 RETRY_AFTER_S = (5, 15)
 """For 429 and 503. Drawn at random, so that those who are refused together do not come back together."""
-FAILURES = frozenset({401, 403, 404})
+FAILURES = frozenset({401, 403, 404, 429})
 """What the backend answers an attempt with that must not get in."""
 PENALTY_S = 0.5
-MAX_WAITING = 8
-"""An address that failed too often with an identity tries it one by one, with a pause after each failure; so many may
-wait, the others get 429. The charge point itself, from its own address, does not stand in this line."""
+"""So much later comes the answer to a failure beyond the limit."""
 
 
 # -- pure ----------------------------------------------------------------------------------------------------
@@ -175,7 +174,7 @@ class Doorkeeper:
         self._gate = gate
         self._pages = pages
         self._attempts = Attempts(config.failed_attempts_per_minute)
-        self._lines: defaultdict[tuple[str, str], list[asyncio.Future[None]]] = defaultdict(list)
+        self._turns: defaultdict[str, Turns] = defaultdict(Turns)  # by identity, of those that are guessed at
         self.is_closed = False
         """Set when the gateway leaves: every handshake gets 503."""
 
@@ -251,46 +250,42 @@ class Doorkeeper:
             secure=websocket.origin.is_secure,
             certificate=websocket.origin.certificate,
         )
-        address = key_of(websocket.origin.address)
-        if self._attempts.is_suspect(address, identity, password, websocket.loop.time()):
-            await self._in_line(websocket, connect, (address, identity))
-        else:
-            await self._try(websocket, connect, address)
+        attempt = Attempt(key_of(websocket.origin.address), identity, password, _name_of(connect.certificate))
+        try:
+            if self._attempts.is_suspect(attempt, websocket.loop.time()):
+                await self._in_turn(websocket, connect, attempt)
+            else:
+                await self._try(websocket, connect, attempt)
+        except TooManyAttempts:
+            self._gate.incidents.note(FAILED_ATTEMPTS, attempt.address, websocket.loop.time(), identity)
+            await asyncio.sleep(PENALTY_S)
+            raise
 
-    async def _try(self, websocket: Websocket, connect: Connect, address: str) -> None:
-        """One attempt; a failure is answered with 429 when there were too many."""
+    async def _try(self, websocket: Websocket, connect: Connect, attempt: Attempt) -> None:
+        """Ask the backend; raises ``HandshakeRefused``, 429 instead of its own status when there were too many."""
         reply = await Admission(websocket, self._config, self._relay, self._registry, self._gate).ask(connect)
         if reply.accepted:
-            self._attempts.succeeded(connect.identity, connect.password)
-            return
-        now = websocket.loop.time()
-        if reply.status in FAILURES and self._attempts.failed(address, connect.identity, now):
-            self._gate.incidents.note(FAILED_ATTEMPTS, address, now, connect.identity)
-            raise too_many("There were too many failed attempts.")
-        raise _refusal(reply)
+            self._attempts.succeeded(attempt)
+        elif reply.status in FAILURES and self._attempts.failed(attempt, websocket.loop.time()):
+            raise TooManyAttempts(_retry_after())
+        else:
+            raise _refusal(reply)
 
-    async def _in_line(self, websocket: Websocket, connect: Connect, pair: tuple[str, str]) -> None:
-        """The same, after those of this pair that came before."""
-        line = self._lines[pair]
-        if len(line) >= MAX_WAITING:
-            self._gate.incidents.note(FAILED_ATTEMPTS, pair[0], websocket.loop.time(), pair[1])
-            raise too_many("There were too many failed attempts.")
-        mine: asyncio.Future[None] = websocket.loop.create_future()
-        before = line[-1] if line else None
-        line.append(mine)
+    async def _in_turn(self, websocket: Websocket, connect: Connect, attempt: Attempt) -> None:
+        """The same, where somebody guesses: not more at once than are borne."""
+        turns = self._turns[attempt.identity]
         try:
-            if before is not None:
-                await asyncio.wait({before})
-            try:
-                await self._try(websocket, connect, pair[0])
-            except HandshakeRefused:
-                await asyncio.sleep(PENALTY_S)
-                raise
+            async with turns.turn(attempt.source) as is_mine:
+                if not is_mine:
+                    raise TooManyAttempts(_retry_after())
+                try:
+                    await self._try(websocket, connect, attempt)
+                except HandshakeRefused:
+                    await asyncio.sleep(PAUSE_S)
+                    raise
         finally:
-            mine.set_result(None)
-            line.remove(mine)
-            if not line:
-                del self._lines[pair]
+            if turns.is_idle:
+                self._turns.pop(attempt.identity, None)
 
     async def serve(self, websocket: ServerConnection) -> None:
         """When the handshake is through: run the connection to its end."""
@@ -300,6 +295,13 @@ class Doorkeeper:
             await websocket.charge_point.run()
         else:
             await websocket.close(PROTOCOL_ERROR, f"This central system speaks {SUBPROTOCOL} only.")
+
+
+def _name_of(certificate: ClientCertificate | None) -> str:
+    """What a verified certificate is counted under; empty without one."""
+    if certificate is None:
+        return ""
+    return certificate.fingerprint or "/".join((certificate.serial, *certificate.common_names))
 
 
 def unavailable() -> HandshakeRefused:

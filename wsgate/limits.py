@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ocppj.envelope import Incident
@@ -136,39 +137,60 @@ class Incidents:
             self._untold[incident.kind, incident.address, incident.identity] += incident.count
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody at this address says that he is this charge point."""
+
+    address: str
+    identity: str
+    password: bytes | None = None
+    certificate: str = ""
+    """A name for the client certificate that TLS has verified; empty without one."""
+
+    @property
+    def source(self) -> str:
+        """Who takes turns with others: the certificate's owner, else whoever is at the address."""
+        return self.certificate or self.address
+
+
 class Attempts:
-    """Failed attempts to get in, by address and by identity. Credentials that are right always pass: these limits
-    decide only what a failure is answered with, and whether failures of one pair are looked at one by one."""
+    """Failed attempts to get in, by address, identity and certificate. They decide what a failure is answered with,
+    and whether attempts wait for their turn (``wsgate.turns``); none of them keeps out who has the right password."""
 
     def __init__(self, per_minute: float) -> None:
         rate, burst = per_minute / 60, max(1.0, per_minute)
         self._by_address: Buckets[str] = Buckets(rate, burst)
         self._by_identity: Buckets[str] = Buckets(rate, burst)
-        self._by_pair: Buckets[tuple[str, str]] = Buckets(rate, burst)
-        self._proven: OrderedDict[str, bytes] = OrderedDict()
+        self._by_certificate: Buckets[tuple[str, str]] = Buckets(rate, burst)
+        self._proven: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._secret = secrets.token_bytes(16)
 
-    def is_suspect(self, address: str, identity: str, password: bytes | None, now: float) -> bool:
-        """Whether this pair has failed so often that its next attempt waits for its turn, unless its password is the
-        one that was right the last time."""
-        if not self._by_pair.is_empty((address, identity), now):
-            return False
-        return password is None or self._proven.get(identity) != self._digest(password)
+    def is_suspect(self, attempt: Attempt, now: float) -> bool:
+        """Whether it waits for its turn: the identity is being guessed at.
 
-    def succeeded(self, identity: str, password: bytes | None) -> None:
-        if password is not None:
-            self._proven[identity] = self._digest(password)
-            self._proven.move_to_end(identity)
+        Not with the password that was right the last time at this address. Nor with a certificate, which nobody can
+        guess, unless it is this certificate that has failed too often: its owner may guess passwords of others.
+        """
+        if attempt.certificate:
+            return self._by_certificate.is_empty((attempt.certificate, attempt.identity), now)
+        if not self._by_identity.is_empty(attempt.identity, now):
+            return False
+        proven = self._proven.get((attempt.address, attempt.identity))
+        return attempt.password is None or proven != self._digest(attempt.password)
+
+    def succeeded(self, attempt: Attempt) -> None:
+        if attempt.password is not None:
+            key = (attempt.address, attempt.identity)
+            self._proven[key] = self._digest(attempt.password)
+            self._proven.move_to_end(key)
             if len(self._proven) > MAX_REMEMBERED:
                 self._proven.popitem(last=False)
 
-    def failed(self, address: str, identity: str, now: float) -> bool:
+    def failed(self, attempt: Attempt, now: float) -> bool:
         """Note a failure; True when there were too many."""
-        left = (
-            self._by_pair.take((address, identity), now),
-            self._by_address.take(address, now),
-            self._by_identity.take(identity, now),
-        )
+        left = [self._by_address.take(attempt.address, now), self._by_identity.take(attempt.identity, now)]
+        if attempt.certificate:
+            left.append(self._by_certificate.take((attempt.certificate, attempt.identity), now))
         return not all(left)
 
     def _digest(self, password: bytes) -> bytes:

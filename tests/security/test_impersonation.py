@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 
 from ocpp_app import security
 from ocpp_app.models import ChargePoint, SecurityProfile, Session
-from tests.security.stand import DROPPED, KEY, OTHER_KEY, Pki, System, ask, attacked, basic, in_database
+from tests.security.stand import DROPPED, KEY, OTHER_KEY, QUICK_S, Pki, System, ask, attacked, basic, in_database
 from wsgate import limits
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -120,16 +120,29 @@ async def test_guessing_gets_slower_and_the_charge_point_gets_in_all_the_same(pk
     async with attacked(pki, tls=False, failed_attempts_per_minute=5) as system:
         statuses = [await guess(system, number, "127.0.0.66") for number in range(8)]
         assert statuses == [401] * 5 + [429] * 3
-        guessing = [asyncio.create_task(guess(system, number, "127.0.0.66")) for number in range(100, 103)]
-        async with system.owner() as owner:  # from its own address, while they guess
-            assert (await ask(owner, HEARTBEAT))[0] == 3
-        async with system.owner(local_addr=("127.0.0.66", 0)):  # and behind the same router as they
-            pass
+        guessing = [asyncio.create_task(guess(system, number, "127.0.0.66")) for number in range(100, 140)]
+        async with asyncio.timeout(QUICK_S):
+            async with system.owner(local_addr=("127.0.0.66", 0)):  # behind the same router as they, never seen before
+                pass
+            async with system.owner() as owner:  # from an address of its own
+                assert (await ask(owner, HEARTBEAT))[0] == 3
         assert set(await asyncio.gather(*guessing)) == {429}
         assert await guess(system, 1, "127.0.0.67") in (401, 429)
         assert (await system.seen("failed_attempts", "OWNER", "127.0.0.66")).count >= 3
         assert (await system.seen("wrong_credentials", "OWNER", "127.0.0.66")).count >= 8
         assert system.hits(limits.FAILED_ATTEMPTS) >= 6
+
+
+async def test_certificate_gets_in_whoever_guesses_behind_the_same_router(pki: Pki) -> None:
+    await require(SecurityProfile.MUTUAL_TLS)
+    async with attacked(pki, failed_attempts_per_minute=2) as system:
+        statuses = [await system.status("/ocpp/OWNER", pki.neighbour) for _ in range(4)]
+        assert statuses == [403, 403, 429, 429]
+        guessing = [asyncio.create_task(guess(system, number, "127.0.0.1")) for number in range(20)]
+        async with asyncio.timeout(QUICK_S), system.connect("/ocpp/OWNER", pki.owner) as owner:
+            assert (await ask(owner, HEARTBEAT))[0] == 3
+        assert set(await asyncio.gather(*guessing)) == {429}
+        await system.seen("failed_attempts", "OWNER")
 
 
 async def test_old_password_after_a_new_one_was_set(pki: Pki) -> None:

@@ -13,7 +13,9 @@ from ocppj.envelope import Announce, Connect, ConnectReply, Frame
 from tests.wsgate.site import HEARTBEAT, PATIENCE_S, Backend, Site, closed, receive, running_site, until
 from wsgate import limits
 from wsgate.config import LOOPBACK
-from wsgate.limits import Attempts, Bucket, Buckets, Incidents
+from wsgate.handshake import PENALTY_S
+from wsgate.limits import Attempt, Attempts, Bucket, Buckets, Incidents
+from wsgate.turns import AT_ONCE, MAX_WAITING
 
 
 def basic(identity: str, password: str) -> dict[str, str]:
@@ -76,21 +78,37 @@ def test_incidents_are_told_once_and_the_many_as_a_sum():
 
 def test_attempts_fail_too_often_by_address_and_by_identity():
     attempts = Attempts(per_minute=3)
-    assert [attempts.failed("a", f"CP{number}", 0) for number in range(4)] == [False, False, False, True]
-    assert [attempts.failed(f"b{number}", "CP", 0) for number in range(4)] == [False, False, False, True]
-    assert not attempts.failed("c", "other", 0)
-    assert not attempts.failed("a", "CP0", 60)
+    by_address = [attempts.failed(Attempt("a", f"CP{number}"), 0) for number in range(4)]
+    assert by_address == [False, False, False, True]
+    by_identity = [attempts.failed(Attempt(f"b{number}", "CP"), 0) for number in range(4)]
+    assert by_identity == [False, False, False, True]
+    assert not attempts.failed(Attempt("c", "other"), 0)
+    assert not attempts.failed(Attempt("a", "CP0"), 60)
 
 
-def test_pair_that_failed_too_often_is_suspect_unless_its_password_was_right_before():
+def test_identity_that_is_guessed_at_is_suspect_unless_the_password_was_right_at_this_address():
     attempts = Attempts(per_minute=2)
-    attempts.succeeded("CP", b"right")
+    attempts.succeeded(Attempt("home", "CP", b"right"))
+    for number in range(3):
+        attempts.failed(Attempt("away", "CP", b"wrong"), 0)
+        assert attempts.is_suspect(Attempt("home", "CP", b"wrong"), 0) is (number > 0)
+    assert attempts.is_suspect(Attempt("home", "CP"), 0)
+    assert not attempts.is_suspect(Attempt("home", "CP", b"right"), 0)
+    assert attempts.is_suspect(Attempt("away", "CP", b"right"), 0)
+    assert not attempts.is_suspect(Attempt("away", "other", b"wrong"), 0)
+    assert not attempts.is_suspect(Attempt("away", "CP", b"wrong"), 60)
+
+
+def test_certificate_is_suspect_only_for_its_own_failures():
+    attempts = Attempts(per_minute=2)
     for _ in range(3):
-        attempts.failed("a", "CP", 0)
-    assert attempts.is_suspect("a", "CP", b"wrong", 0)
-    assert attempts.is_suspect("a", "CP", None, 0)
-    assert not attempts.is_suspect("a", "CP", b"right", 0)
-    assert not attempts.is_suspect("b", "CP", b"wrong", 0)
+        attempts.failed(Attempt("a", "CP", b"wrong"), 0)
+    assert not attempts.is_suspect(Attempt("a", "CP", certificate="its own"), 0)
+    for number in range(3):
+        assert attempts.is_suspect(Attempt("a", "CP", b"guess", "another's"), 0) is (number > 1)
+        attempts.failed(Attempt("a", "CP", b"guess", "another's"), 0)
+    assert attempts.is_suspect(Attempt("a", "CP", b"guess", "another's"), 0)
+    assert not attempts.is_suspect(Attempt("a", "CP", certificate="its own"), 0)
 
 
 # -- sockets ----------------------------------------------------------------------------------------------------
@@ -218,17 +236,50 @@ async def test_guessing_gets_429_and_never_locks_out_who_knows_the_password():
         assert count(site, limits.FAILED_ATTEMPTS) == 2
 
 
-async def test_suspects_wait_for_one_another_and_only_so_many():
+def guess(site: Site, number: int, address: str) -> "asyncio.Task[int]":
+    headers = basic("CP001", f"guess {number}")
+    return asyncio.create_task(status_of(site, additional_headers=headers, local_addr=(address, 0)))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "127.0.0.3"])
+async def test_right_password_is_let_in_at_once_while_others_guess_behind_the_same_router(address: str):
+    """At a gateway that has never seen the charge point; it is behind their router or elsewhere."""
+    async with running_site(strict(), failed_attempts_per_minute=2) as site:
+        assert [await guess(site, number, "127.0.0.2") for number in range(3)] == [401, 401, 429]
+        guessing = [guess(site, number, "127.0.0.2") for number in range(50)]
+        await until(lambda: has_arrived(site, guessing))
+        started = time.monotonic()
+        async with site.connect(additional_headers=basic("CP001", "right"), local_addr=(address, 0)) as websocket:
+            assert time.monotonic() - started < 1
+            await websocket.send(HEARTBEAT.format("1"))
+            assert await receive(websocket) == '[3,"1",{}]'
+        assert set(await asyncio.gather(*guessing)) == {429}
+
+
+def has_arrived(site: Site, tasks: "list[asyncio.Task[int]]") -> bool:
+    answered = sum(task.done() for task in tasks)
+    return answered + site.gateway.sockets - site.gateway.gate.pending >= len(tasks)
+
+
+async def test_answer_to_failures_beyond_the_limit_comes_late():
+    async with running_site(strict(), failed_attempts_per_minute=2) as site:
+        assert [await guess(site, number, "127.0.0.2") for number in range(2)] == [401, 401]
+        started = time.monotonic()
+        assert await guess(site, 2, "127.0.0.2") == 429
+        assert time.monotonic() - started >= PENALTY_S
+
+
+async def test_only_so_many_guesses_in_a_second_are_looked_at():
     async with running_site(strict(), failed_attempts_per_minute=2, connect_timeout_s=20) as site:
-        for _ in range(3):
-            await status_of(site, additional_headers=basic("CP001", "guess"))
-        asked = len(site.backend.all(Connect))
-        tries = [
-            asyncio.create_task(status_of(site, additional_headers=basic("CP001", f"guess {number}")))
-            for number in range(12)
-        ]
-        assert set(await asyncio.gather(*tries)) == {429}
-        assert len(site.backend.all(Connect)) - asked == 8
+        for number in range(3):
+            await guess(site, number, "127.0.0.2")
+        asked, started = len(site.backend.all(Connect)), time.monotonic()
+        crowd = AT_ONCE + MAX_WAITING + 20
+        assert set(await asyncio.gather(*(guess(site, number, "127.0.0.2") for number in range(crowd)))) == {429}
+        took_s = time.monotonic() - started
+        looked_at = len(site.backend.all(Connect)) - asked
+        assert looked_at <= AT_ONCE + 200 * took_s
+        assert looked_at >= AT_ONCE + MAX_WAITING
 
 
 # -- what others hear of it -------------------------------------------------------------------------------------
