@@ -50,7 +50,7 @@ PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: services stop-services
 services: setup-dev ## RabbitMQ, PostgreSQL, Chromium and tools for the tests: found, or started here on free ports
-	@$(PY) -m scripts.services up rabbitmq postgres chromium caddy helm systemd
+	@$(PY) -m scripts.services up rabbitmq postgres chromium caddy helm prometheus systemd
 stop-services: setup ## stops what `make services` has started
 	@$(PY) -m scripts.services down
 

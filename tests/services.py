@@ -8,13 +8,14 @@ The addresses can be given: TEST_AMQP_URL, TEST_DATABASE_URL, TEST_CHROMIUM.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from uuid import uuid4
 
 import pika
 import pytest
 
-from scripts.services import caddy, chromium, helm, postgres, rabbitmq, systemd
+from scripts.services import caddy, chromium, helm, postgres, prometheus, rabbitmq, systemd
 from scripts.services.errors import ServiceMissing
 
 
@@ -41,6 +42,11 @@ def caddy_path() -> str:
 def helm_path() -> str:
     """Helm, with which ``scripts.services.helm.SCHEMAS`` is there, too."""
     return require(helm)
+
+
+def prometheus_path() -> Path:
+    """Prometheus; promtool is in the same folder."""
+    return Path(require(prometheus))
 
 
 def systemd_analyze_path() -> str:

@@ -20,6 +20,10 @@ CLOSE_CODES = frozenset(
 )
 """Those that mean something; a charge point may send any of 5000, which shall not become as many time series."""
 
+# There from the start, at 0: a series that begins with 1 has not increased for Prometheus.
+HANDSHAKES = dict.fromkeys(("101", "protocol", "400", "401", "403", "404", "429", "503"), 0)
+CLOSES = dict.fromkeys((*CLOSE_CODES, "other"), 0)
+
 Value = float | Mapping[str, float] | Distribution
 
 DEFINITIONS = (
@@ -103,8 +107,8 @@ def read(source: Source) -> dict[str, Value]:
         "wsgate_connections": source.connections,
         "wsgate_sockets": source.sockets,
         "wsgate_pending_handshakes": source.gate.pending,
-        "wsgate_handshakes_total": dict(tally.handshakes),
-        "wsgate_disconnects_total": dict(tally.closes),
+        "wsgate_handshakes_total": {**HANDSHAKES, **tally.handshakes},
+        "wsgate_disconnects_total": {**CLOSES, **tally.closes},
         "wsgate_frames_total": kinds,
         "wsgate_received_bytes_total": tally.received_bytes,
         "wsgate_sent_bytes_total": tally.sent_bytes,

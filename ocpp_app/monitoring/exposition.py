@@ -9,14 +9,28 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ocpp_app.models import SecurityEventKind
 from ocpp_app.monitoring.definitions import FACTS, PARTS, PER_CHARGE_POINT
 from ocpp_app.monitoring.facts import Facts
-from ocpp_app.monitoring.tally import TALLY, Tally
+from ocpp_app.monitoring.tally import OTHER, TALLY, Tally
 from ocppj.metrics import COUNTER, Definition, Distribution
+from ocppj.protocol import Sender
+from ocppj.v16 import PROTOCOL
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 WhyNot = Callable[[], list[str]]
+
+# What an alert waits for is there from the start, at 0: a series that begins with 1 has not increased for Prometheus.
+_ACTIONS = [name for name, spec in PROTOCOL.actions.items() if spec.sender is not Sender.central_system]
+_FROM_THE_START: dict[str, dict[Any, int]] = {
+    "ocpp_frames_total": {(action, "call", result): 0 for action in _ACTIONS for result in ("result", "error")},
+    "ocpp_worker_failures_total": dict.fromkeys([*_ACTIONS, OTHER], 0),
+    "ocpp_webhook_deliveries_total": dict.fromkeys(("delivered", "refused", "unreachable"), 0),
+    "ocpp_web_requests_total": {("other", "500"): 0},
+    "ocpp_limit_hits_total": dict.fromkeys(("api_throttle", "failed_logins"), 0),
+    "ocpp_security_events_total": dict.fromkeys(SecurityEventKind.values, 0),
+}
 
 
 class TallyCollector(Collector):
@@ -29,7 +43,9 @@ class TallyCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         values = counted(self._tally)
         for definition in PARTS[self._part]:
-            yield family(definition, values[definition.name])
+            zeros = _FROM_THE_START.get(definition.name)
+            value = values[definition.name]
+            yield family(definition, value if zeros is None else {**zeros, **value})
 
 
 class FactsCollector(Collector):

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 from django.core.files.storage import storages
@@ -20,6 +21,7 @@ from ocpp_app.errors import RelayUnavailable
 from ocpp_app.models import (
     ALIVE_STATES,
     Anomaly,
+    AnomalyKind,
     CertificateRequest,
     ChargePoint,
     Command,
@@ -40,7 +42,7 @@ from ocpp_app.models.certificate import RequestState
 from ocpp_app.models.task import OPEN_TASK_STATES
 from ocpp_app.monitoring import broker
 from ocpp_app.rpc.housekeeping import LEASE
-from ocppj.v16 import ChargePointStatus
+from ocppj.v16 import ChargePointStatus, RegistrationStatus
 
 KEPT_S = 10.0
 """Several who ask at the same time cost no more than one."""
@@ -116,8 +118,10 @@ def _charge_points(now: datetime) -> Values:
     connectors: Counter[str] = Counter(dict.fromkeys((status.value for status in ChargePointStatus), 0))
     for status, count in statuses:
         connectors[status if status in connectors else "other"] += count
+    charge_points = dict.fromkeys(product(RegistrationStatus, ("connected", "offline", "dead")), 0)
+    charge_points |= {(status, state): count for status, state, count in rows.annotate(Count("pk"))}
     return {
-        "ocpp_charge_points": {(status, state): count for status, state, count in rows.annotate(Count("pk"))},
+        "ocpp_charge_points": charge_points,
         "ocpp_connectors": dict(connectors),
     }
 
@@ -165,7 +169,7 @@ def _transactions(now: datetime) -> Values:
         "ocpp_power_watts": connected.aggregate(total=Sum("last_power_w"))["total"] or 0.0,
         "ocpp_transactions_stopped_last_day": stopped["count"],
         "ocpp_energy_last_day_watt_hours": stopped["energy_wh"] or 0,
-        "ocpp_anomalies_open": dict(anomalies),
+        "ocpp_anomalies_open": {**dict.fromkeys(AnomalyKind.values, 0), **dict(anomalies)},
         "ocpp_failed_messages": FailedMessage.objects.filter(replayed_at=None).count(),
     }
 
@@ -234,11 +238,18 @@ def _broker() -> Values:
 
 def disk() -> Values:
     """The room on each file system that we write to."""
-    used = {path: shutil.disk_usage(path) for path in folders() if os.path.isdir(path)}
+    used = {path: shutil.disk_usage(existing(path)) for path in folders()}
     return {
         "ocpp_disk_free_bytes": {path: usage.free for path, usage in used.items()},
         "ocpp_disk_size_bytes": {path: usage.total for path, usage in used.items()},
     }
+
+
+def existing(path: str) -> str:
+    """The folder itself, or the one that it will be made in with the first file."""
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def folders() -> Iterator[str]:

@@ -8,11 +8,11 @@ import time
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from . import caddy, chromium, helm, orphans, postgres, rabbitmq, state, systemd
+from . import caddy, chromium, helm, orphans, postgres, prometheus, rabbitmq, state, systemd
 from .errors import ServiceMissing
 
 SERVICES: dict[str, ModuleType] = {
-    module.NAME: module for module in (rabbitmq, postgres, chromium, caddy, helm, systemd)
+    module.NAME: module for module in (rabbitmq, postgres, chromium, caddy, helm, prometheus, systemd)
 }
 
 

@@ -2,11 +2,9 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 from . import apt
 from .errors import ServiceMissing
-from .processes import run
 from .state import STATE_DIR
 
 NAME = "caddy"
@@ -32,16 +30,7 @@ def start() -> None:
     """Unpacks Debian's package into this clone: an installed one would take ports 80 and 2019 by itself."""
     if shutil.which("apt-get") is None:
         raise ServiceMissing("Caddy is not installed: see https://caddyserver.com/docs/install")
-    if apt.is_usable():
-        apt.update()
-    download = FOLDER / "download"
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    download.mkdir(parents=True)
-    download.chmod(0o777)  # apt fetches as an account of its own
-    run(["apt-get", "download", "-qq", "caddy"], what="apt-get download caddy", env=apt.QUIET, cwd=download)
-    (package,) = Path(download).glob("caddy_*.deb")
-    run(["dpkg-deb", "-x", str(package), str(FOLDER)], what="dpkg-deb")
-    shutil.rmtree(download)
+    apt.unpack("caddy", FOLDER)
 
 
 def stop() -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import yaml
 
 from backend import metrics_reference
 from ocppj.metrics import HISTOGRAM, Definition
+from tests import services
+from tests.deploy.alert_cases import CASES, Case
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "monitoring"
 EVERY_TARGET = {"job", "instance"}
@@ -93,6 +96,49 @@ def test_an_alert_asks_for_what_exists_and_says_what_to_do(rule: dict[str, Any])
     assert set(rule["annotations"]) == {"summary", "description"}
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert re.fullmatch(r"\d+[smh]", rule.get("for", "0s"))
+
+
+def promtool(*words: str) -> "subprocess.CompletedProcess[str]":
+    path = services.prometheus_path().with_name("promtool")
+    return subprocess.run([str(path), *words], capture_output=True, text=True, timeout=50)
+
+
+def test_prometheus_has_nothing_against_them() -> None:
+    done = promtool("check", "config", "--syntax-only", str(FOLDER / "prometheus.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = promtool("check", "rules", str(FOLDER / "alerts.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"SUCCESS: {len(rules())} rules found" in done.stdout
+
+
+def alert_tests(name: str, case: Case) -> list[dict[str, Any]]:
+    """What promtool is to try: the alert is raised by the one, and silent with the other."""
+    (rule,) = [rule for rule in rules() if rule["alert"] == f"Csms{name}"]
+    words = rule["annotations"]
+    raised = {
+        "exp_labels": {**rule["labels"], **case.labels},
+        "exp_annotations": {
+            "summary": case.summary or words["summary"], "description": case.description or words["description"]
+        },
+    }  # fmt: skip
+    return [
+        {
+            "name": f"{name} {what}",
+            "interval": "1m",
+            "input_series": [{"series": key, "values": values} for key, values in series.items()],
+            "alert_rule_test": [{"alertname": rule["alert"], "eval_time": case.at, "exp_alerts": expected}],
+        }
+        for what, series, expected in (("raised", case.raised_by, [raised]), ("silent", case.silent_with, []))
+    ]
+
+
+def test_each_alert_is_raised_by_what_it_is_for_and_by_nothing_less(tmp_path: Path) -> None:
+    assert {f"Csms{name}" for name in CASES} == {rule["alert"] for rule in rules()}
+    tests = [test for name, case in CASES.items() for test in alert_tests(name, case)]
+    whole = {"rule_files": [str(FOLDER / "alerts.yml")], "evaluation_interval": "1m", "tests": tests}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(whole))
+    done = promtool("test", "rules", str(tmp_path / "tests.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_must_be_heard_of_has_an_alert() -> None:

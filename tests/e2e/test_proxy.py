@@ -1,8 +1,6 @@
 """The proxy of docker-compose.yml, with its own file, in front of two real gateways, a worker and the web server."""
 
 import http.client
-import json
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -20,8 +18,8 @@ from tests import services
 from tests.e2e.central_system import Cluster, Launcher
 from tests.e2e.name_server import name_server
 from tests.e2e.processes import ROOT, Process, environment, wait_until
+from tests.e2e.web_server import add_web_server
 
-DOCKERFILE = (ROOT / "Dockerfile").read_text()
 GATEWAYS = ["127.0.0.1", "127.0.0.2"]
 CHARGER = "127.0.0.9"
 """From where charge points connect, so that their address is not the proxy's."""
@@ -34,15 +32,6 @@ SETTINGS = {
 }
 
 
-WSGI = "backend.wsgi:application"
-
-
-def web_options() -> list[str]:
-    """What the image gives to waitress, but for where it listens."""
-    (command,) = re.findall(r'^CMD \["waitress-serve", (.+), "backend.wsgi:application"\]$', DOCKERFILE, re.M)
-    return [option for option in json.loads(f"[{command}]") if not option.startswith("--listen")]
-
-
 class Replicas(Cluster):
     """Its gateways listen on one port of two addresses, as replicas of one service do."""
 
@@ -51,8 +40,7 @@ class Replicas(Cluster):
         self.gateway_port = self.ws_ports[0]
         for host, gateway in zip(GATEWAYS, self.gateways, strict=True):
             gateway.command[gateway.command.index("--listen") + 1] = f"{host}:{self.gateway_port}"
-        self.http_port = choose_port()
-        self._process("web", "-m", "waitress", *web_options(), f"--listen=127.0.0.1:{self.http_port}", WSGI)
+        self.http_port = add_web_server(self)
 
 
 class Front:

@@ -3,6 +3,7 @@
 import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,7 +134,8 @@ def test_a_worker_counts_its_frames_by_action_and_answer(monkeypatch: pytest.Mon
         found = samples_of(tally)
 
     frames = {key[1:]: value for key, value in found.items() if key[0] == "ocpp_frames_total"}
-    assert frames == {
+    assert frames["MeterValues", "call", "error"] == 0  # there from the start, for alerts to see it grow
+    assert {key: count for key, count in frames.items() if count} == {
         ("Heartbeat", "call", "result"): 1,
         ("other", "call", "error"): 1,
         ("StartTransaction", "call", "error"): 1,
@@ -213,15 +215,16 @@ def system(connect: Connect) -> ChargePoint:
 @pytest.mark.django_db
 def test_what_stands_in_the_database_is_told(system: ChargePoint, settings: Any) -> None:
     found = facts.read()
-    assert found["ocpp_charge_points"] == {
-        ("Accepted", "connected"): 1, ("Accepted", "offline"): 1, ("Accepted", "dead"): 1
-    }  # fmt: skip
+    charge_points: Any = found["ocpp_charge_points"]
+    assert [charge_points["Accepted", state] for state in ("connected", "offline", "dead")] == [1, 1, 1]
+    assert charge_points["Pending", "dead"] == 0
     connectors: Any = found["ocpp_connectors"]
     assert (connectors["Charging"], connectors["other"], connectors["Faulted"]) == (1, 1, 0)
     assert found["ocpp_transactions_active"] == 1
     assert found["ocpp_power_watts"] == 11000
     assert (found["ocpp_transactions_stopped_last_day"], found["ocpp_energy_last_day_watt_hours"]) == (1, 5000)
-    assert found["ocpp_anomalies_open"] == {"never_stopped": 1}
+    anomalies: Any = found["ocpp_anomalies_open"]
+    assert (anomalies["never_stopped"], anomalies["unknown_stop"]) == (1, 0)
     commands: Any = found["ocpp_commands"]
     assert (commands["queued"], commands["timed_out"], commands["answered"]) == (1, 1, 0)
     ages: Any = found["ocpp_oldest_command_seconds"]
@@ -236,6 +239,13 @@ def test_what_stands_in_the_database_is_told(system: ChargePoint, settings: Any)
     each = facts.read()
     assert each["ocpp_charge_point_connected"] == {"CP001": 1, "OFFLINE": 0, "DEAD": 0}
     assert each["ocpp_charge_point_power_watts"] == {"CP001": 11000}
+
+
+def test_the_disk_is_looked_at_before_anything_is_in_the_folder(private_files: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    free: Any = facts.disk()["ocpp_disk_free_bytes"]
+    assert not folder.exists()
+    assert free[str(folder)] > 0
 
 
 @pytest.mark.django_db
