@@ -17,14 +17,18 @@ from typing import Any
 
 import yaml
 
-from wsgate.config import Config
+from wsgate.config import Config, command_line
 
 EXPECTED_SERVICES = {"rabbitmq", "postgres", "migrate", "web", "worker", "events", "wsgate", "proxy"}
 SCALED_SERVICES = {"web", "worker", "wsgate"}
 SERVICE_KEYS = {
-    "build", "cap_add", "cap_drop", "command", "depends_on", "environment", "healthcheck", "hostname", "image", "init",
-    "networks", "ports", "restart", "security_opt", "stop_grace_period", "stop_signal", "volumes",
+    "build", "cap_add", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck", "hostname", "image",
+    "init", "networks", "ports", "restart", "security_opt", "stop_grace_period", "stop_signal", "volumes",
 }  # fmt: skip
+DJANGO_SERVICES = ("migrate", "web", "worker", "events")
+TRACING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED")
+FIXED = {"WSGATE_LISTEN"}
+"""The image says where the gateway listens, for the proxy to find it."""
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 DURATION = re.compile(r"(\d+(h|m|s|ms))+")
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?])?")
@@ -87,6 +91,17 @@ def check_services(compose: dict[str, Any]) -> Iterator[str]:
     for name, service in services.items():
         for finding in check_service(name, service, compose):
             yield f"docker-compose.yml: {name}: {finding}"
+    yield from check_settings(services)
+
+
+def check_settings(services: dict[str, Any]) -> Iterator[str]:
+    """Whatever may be set in .env reaches the programs: the file those of Django, each name the gateway."""
+    for name in DJANGO_SERVICES:
+        if ".env" not in [entry["path"] for entry in services[name].get("env_file", [])]:
+            yield f"docker-compose.yml: {name}: settings in .env do not reach it"
+    options = {f"WSGATE_{action.dest.upper()}" for action in command_line()._actions if action.dest != "help"}
+    if missing := {*options, *TRACING} - FIXED - set(services["wsgate"]["environment"]):
+        yield f"docker-compose.yml: wsgate: {', '.join(sorted(missing))} cannot be set in .env"
 
 
 def check_service(name: str, service: dict[str, Any], compose: dict[str, Any]) -> Iterator[str]:

@@ -39,6 +39,9 @@ def test_there_is_nothing_to_find(compose: dict[str, Any]) -> None:
         ("proxy", lambda proxy: proxy.update(volumes=["./deploy/nothing:/etc/nothing"]), "no such file"),
         ("proxy", lambda proxy: proxy.update(image="caddy:latest"), "a tag that stays"),
         ("migrate", lambda migrate: migrate.update(privileged=True), "unknown key privileged"),
+        ("events", lambda events: events.pop("env_file"), "settings in .env do not reach it"),
+        ("wsgate", lambda wsgate: wsgate["environment"].pop("WSGATE_MAX_FRAME_BYTES"), "WSGATE_MAX_FRAME_BYTES cannot"),
+        ("wsgate", lambda wsgate: wsgate["environment"].pop("OTEL_EXPORTER_OTLP_ENDPOINT"), "OTEL_EXPORTER_OTLP_END"),
     ],
 )
 def test_harm_is_found(compose: dict[str, Any], service: str, harm: Callable[[Any], object], words: str) -> None:
@@ -59,4 +62,13 @@ def test_what_believes_the_proxy_is_alone_with_it(compose: dict[str, Any]) -> No
 
 def test_secrets_reach_only_who_needs_them(compose: dict[str, Any]) -> None:
     assert set(compose["services"]["wsgate"]["environment"]) & {"SECRET_KEY", "DATABASE_URL"} == set()
+    assert "env_file" not in compose["services"]["wsgate"]
     assert "SECRET" not in str(compose["services"]["proxy"])
+
+
+def test_what_is_set_in_the_file_itself_is_what_makes_it_a_system(compose: dict[str, Any]) -> None:
+    """Anything else here would win over .env without a word."""
+    assert set(compose["services"]["web"]["environment"]) == {
+        "ALLOWED_HOSTS", "AMQP_URL", "BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "HTTPS",
+        "OCPP_TRANSFER_URL", "OCPP_TRUSTED_PROXIES", "OCPP_WEBSOCKET_URL", "SECRET_KEY",
+    }  # fmt: skip
