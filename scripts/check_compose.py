@@ -22,8 +22,8 @@ from wsgate.config import Config, command_line
 EXPECTED_SERVICES = {"rabbitmq", "postgres", "migrate", "web", "worker", "events", "wsgate", "proxy"}
 SCALED_SERVICES = {"web", "worker", "wsgate"}
 SERVICE_KEYS = {
-    "build", "cap_add", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck", "hostname", "image",
-    "init", "networks", "ports", "restart", "security_opt", "stop_grace_period", "stop_signal", "volumes",
+    "build", "cap_add", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck", "hostname",
+    "image", "init", "networks", "ports", "restart", "security_opt", "stop_grace_period", "stop_signal", "volumes",
 }  # fmt: skip
 DJANGO_SERVICES = ("migrate", "web", "worker", "events")
 TRACING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED")
