@@ -48,7 +48,8 @@ def handle(
             batch.notes.add(context.charge_point, command.action, notes)
         except PayloadError as error:
             problem = error
-    outcome = _outcome(frame, response, problem)
+    outcome = _outcome(command, frame, response, problem)
+    message.raw = secrecy.without_value(command, message.raw)
     complete(batch, command, outcome, at=context.received_at, late=late, latency_s=latency_s)
     _log(batch, command, frame, message)
     if problem is not None:
@@ -94,21 +95,21 @@ def complete(
     lifecycle.change(batch, command, state, **values, **common)
 
 
-def outcome_without_effects(frame: CallResult | CallError) -> tuple[CommandState, dict[str, Any]]:
+def outcome_without_effects(command: Command, frame: CallResult | CallError) -> tuple[CommandState, dict[str, Any]]:
     """How an answer ends its command when the chain for it failed."""
-    return _outcome(frame, None, None)
+    return _outcome(command, frame, None, None)
 
 
 def _outcome(
-    frame: CallResult | CallError, response: Response | None, problem: PayloadError | None
+    command: Command, frame: CallResult | CallError, response: Response | None, problem: PayloadError | None
 ) -> tuple[CommandState, dict[str, Any]]:
     if isinstance(frame, CallError):
         return CommandState.ERROR, {
             "error_code": frame.code,
-            "error_description": secrecy.error_without_secrets(frame.description),
-            "error_details": secrecy.error_without_secrets(_parsed(frame.details)),
+            "error_description": secrecy.error_without_secrets(command, frame.description),
+            "error_details": secrecy.error_without_secrets(command, _parsed(command, frame.details)),
         }
-    payload = _parsed(frame.payload)
+    payload = _parsed(command, frame.payload)
     if problem is not None:
         return CommandState.ERROR, {
             "error_code": problem.code,
@@ -119,11 +120,11 @@ def _outcome(
     return CommandState.ANSWERED, {"response": payload, "status": str(status or "")}
 
 
-def _parsed(payload: msgspec.Raw) -> Any:
+def _parsed(command: Command, payload: msgspec.Raw) -> Any:
     """The payload as the database keeps it; as text where it is JSON that no database takes (1e999, half a surrogate
     pair)."""
     try:
-        return msgspec.json.decode(secrecy.answer_without_secrets(bytes(payload)))
+        return secrecy.answer_without_secrets(command, msgspec.json.decode(payload))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return readable(bytes(payload))
 

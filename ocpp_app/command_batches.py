@@ -79,7 +79,7 @@ def issue_command_to_many(
         )
         for target in targets
     ]
-    batch.payload = secrecy.hidden(made[0]).get("payload", batch.payload)
+    batch.payload = secrecy.without_secrets(batch.action, batch.payload)
     return _earlier(batch) or _insert(batch, made)
 
 

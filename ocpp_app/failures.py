@@ -23,8 +23,7 @@ def answer(batch: Batch, work: Work, failure: str) -> Items:
     charge_point = batch.charge_points.get(work.identity or "")
     if not isinstance(request, envelope.Frame) or charge_point is None:
         return {work.reply_to: [_reply_to_failed(request)]}
-    is_answer = isinstance(work.frame, CallResult | CallError)
-    message = frame_log.inbound(charge_point, request, clock.from_epoch(request.at), is_answer=is_answer)
+    message = frame_log.inbound(charge_point, request, clock.from_epoch(request.at))
     raw = None
     if isinstance(work.frame, Call):
         message.unique_id, message.action = str(work.frame.unique_id), work.frame.action
@@ -87,4 +86,4 @@ def _complete_without_effects(
     command = batch.commands_by_id([command_id]).get(command_id) if command_id is not None else None
     if command is not None and command.charge_point_id == charge_point.pk and answers.is_awaited(command):
         command.charge_point = charge_point
-        answers.complete(batch, command, answers.outcome_without_effects(frame), at=now)
+        answers.complete(batch, command, answers.outcome_without_effects(command, frame), at=now)

@@ -6,7 +6,7 @@ from ocpp_app import rows
 from ocpp_app.models import ChargePoint, Direction, Message
 from ocppj import envelope, frames
 from ocppj.frames import CallError, CallResult, MessageType
-from ocppj.secrets import redacted, redacted_answer
+from ocppj.secrets import redacted
 
 
 def readable(raw: bytes) -> str:
@@ -14,15 +14,14 @@ def readable(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def inbound(charge_point: ChargePoint, request: envelope.Frame, at: datetime, *, is_answer: bool = False) -> Message:
+def inbound(charge_point: ChargePoint, request: envelope.Frame, at: datetime) -> Message:
     """The row of a frame from a charge point, without an answer yet; its secrets left out."""
-    raw = redacted_answer(request.raw) if is_answer else redacted(request.raw)
     return rows.new(
         Message,
         charge_point=charge_point,
         session_id=request.session,
         direction=Direction.INBOUND,
-        raw=readable(raw),
+        raw=readable(redacted(request.raw)),
         at=at,
         relay_id=request.relay_id,
     )

@@ -131,8 +131,7 @@ class Handling:
         if is_current and (seen is None or abs(received_at - seen) > SEEN_AT_LEAST_EVERY):
             self.batch.change(charge_point, last_seen_at=received_at)
         frame = work.frame
-        is_answer = isinstance(frame, CallResult | CallError)
-        message = frame_log.inbound(charge_point, request, received_at, is_answer=is_answer)
+        message = frame_log.inbound(charge_point, request, received_at)
         if isinstance(frame, Call):
             context = calls.Context(self.batch, charge_point, request.session, is_current, received_at)
             answer: CallResult | CallError | None = self._call(context, frame, self.calls[request.relay_id], message)

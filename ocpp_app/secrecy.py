@@ -2,10 +2,11 @@
 
 Security whitepaper A01.FR.08, A01.FR.09: only hashes are kept, and no log shows a key. Until its command has ended the
 key is in the command's row, because it has to be sent; then its hash takes its place. Of other secrets
-(``ocppj.secrets.SECRET_WORDS``), and of what is secret in the address of a file, nothing is kept. Whoever shows a
+(``ocppj.secrets.names_secret``), and of what is secret in the address of a file, nothing is kept. Whoever shows a
 command shows it as ``hidden`` and ``loggable_frame`` have it, also before it has ended.
 """
 
+import json
 import re
 from typing import Any
 
@@ -16,7 +17,15 @@ from ocpp_app.models import Command
 from ocppj import frames
 from ocppj.errors import ErrorCode, PayloadError
 from ocppj.messages import Request
-from ocppj.secrets import REDACTED, names_secret, redacted_answer, without_addresses, without_location
+from ocppj.secrets import (
+    LOCATIONS,
+    REDACTED,
+    map_texts,
+    names_secret,
+    without_addresses,
+    without_keys,
+    without_location,
+)
 from ocppj.v16 import Action, ChangeConfigurationRequest
 
 AUTHORIZATION_KEY = "AuthorizationKey"
@@ -55,6 +64,8 @@ def is_secret(key: str) -> bool:
     return names_secret(key)
 
 
+LEAST_HIDDEN = 6
+"""A shorter secret is not looked for in an answer: "on" stands in many words."""
 HASHED = re.compile(rf"{ALGORITHM}\$[0-9a-f]{{16}}\$[0-9a-f]{{64}}")
 """What a command whose key is hidden has in the key's place."""
 
@@ -64,14 +75,23 @@ def carries_secret(command: Command) -> bool:
     return command.action == Action.ChangeConfiguration and is_secret(str(command.payload.get("key", "")))
 
 
-def answer_without_secrets(raw: bytes) -> bytes:
-    """A charge point's answer, or its payload, as it may be kept."""
-    return redacted_answer(raw)
+def answer_without_secrets(command: Command, payload: Any) -> Any:
+    """The payload of a charge point's answer as it may be kept; an answer to an address may repeat it."""
+    kept = without_keys(payload)
+    return error_without_secrets(command, kept) if command.action in LOCATIONS or carries_secret(command) else kept
 
 
-def error_without_secrets(told: Any) -> Any:
-    """What a charge point's CALLERROR says, as it may be kept: it may repeat the address that did not work."""
-    return without_addresses(told)
+def error_without_secrets(command: Command, told: Any) -> Any:
+    """What a charge point's CALLERROR says, as it may be kept: it may repeat what it could not use."""
+    return map_texts(without_addresses(told), lambda text: without_value(command, text))
+
+
+def without_value(command: Command, told: str) -> str:
+    """What a charge point answers to a secret, without that secret; as long as the command is alive, it has it."""
+    value = str(command.payload.get("value", "")) if carries_secret(command) else ""
+    for written in {value, json.dumps(value)[1:-1]} if len(value) >= LEAST_HIDDEN else ():
+        told = told.replace(written, REDACTED)
+    return told
 
 
 def hash_of(command: Command) -> str:
@@ -81,18 +101,17 @@ def hash_of(command: Command) -> str:
 
 
 def hidden(command: Command) -> dict[str, Any]:
-    """The fields of the command that show a secret, without it; empty for almost every command."""
-    if carries_secret(command):
-        payload = {**command.payload, "value": hash_of(command) if carries_key(command) else REDACTED}
-    else:
-        payload = without_location(command.action, command.payload)
-        if payload == command.payload:
-            return {}
-    return {"payload": payload, "frame": _frame(command, payload)}
+    """The fields of the command that show a secret, as they are kept once it has ended; empty for almost every command.
+    Of a new key that is the hash, which nobody is shown (``without_secrets``)."""
+    shown = without_secrets(command.action, command.payload)
+    if shown == command.payload:
+        return {}
+    kept = {**shown, "value": hash_of(command)} if carries_key(command) else shown
+    return {"payload": kept, "frame": _frame(command, shown)}
 
 
 def without_secrets(action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """A command's payload for a log, and to be compared: the value of an authorization key or another secret is not
+    """A command's payload to be shown, and to be compared: the value of an authorization key or another secret is not
     even there as a hash."""
     if action == Action.ChangeConfiguration and is_secret(str(payload.get("key", ""))):
         return {**payload, "value": REDACTED}

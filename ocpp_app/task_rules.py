@@ -24,7 +24,7 @@ from ocpp_app.models import (
     TaskState,
     TaskStatus,
 )
-from ocppj.secrets import shown_location
+from ocppj.secrets import shown_location, without_addresses
 from ocppj.v16 import (
     Action,
     DiagnosticsStatus,
@@ -93,7 +93,7 @@ def note_diagnostics_answer(request: OCPPRequest) -> None:
     elif not request.message.file_name:
         _set(request.batch, task, TaskState.REJECTED, request.received_at, "The charge point has no diagnostics.")
     else:
-        _accept(request, task, file_name=request.message.file_name)
+        _accept(request, task, file_name=without_addresses(request.message.file_name))
 
 
 def note_log_answer(request: OCPPRequest) -> None:
@@ -103,7 +103,7 @@ def note_log_answer(request: OCPPRequest) -> None:
         _refuse(request, task)
         return
     word = str(request.message.status)
-    _follow_word(request, task, word, file_name=request.message.filename or "")
+    _follow_word(request, task, word, file_name=without_addresses(request.message.filename or ""))
     if word in YES_INSTEAD:
         _replace(
             request, DiagnosticsTask, task, kind__in=(DiagnosticsKind.DIAGNOSTICS_LOG, DiagnosticsKind.SECURITY_LOG)

@@ -3,9 +3,12 @@
 import uuid
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from ocppj import envelope, frames
 from ocppj.errors import FrameError
 from ocppj.frames import Call, CallError, CallResult
+from ocppj.secrets import without_one_time_addresses
 
 Items = dict[str, list[envelope.Reply]]
 """What is to be sent, by queue."""
@@ -24,6 +27,10 @@ class Work:
 
     def __post_init__(self) -> None:
         if isinstance(self.request, envelope.Frame):
+            # Nothing that is kept or shown of it, whatever its field, lets anybody else use the address.
+            raw = without_one_time_addresses(self.request.raw)
+            if raw is not self.request.raw:
+                self.request = structs.replace(self.request, raw=raw)
             try:
                 self.frame = frames.decode(self.request.raw)
             except FrameError as error:

@@ -14,7 +14,7 @@ from uuid import UUID
 from websockets.exceptions import ConnectionClosed
 
 from ocppj.envelope import Command, Disconnect, Frame, FrameReply, Reply, Request, SessionSettings
-from ocppj.secrets import redacted, redacted_answer, redacted_call
+from ocppj.secrets import redacted, redacted_call
 from ocppj.session import (
     AnswerReceived,
     CallDropped,
@@ -264,7 +264,7 @@ class ChargePointConnection:
         latency_s = now - event.written_at
         self._reporter.frame(event.raw, late=event.late, latency_s=latency_s)
         if logger.isEnabledFor(logging.DEBUG):
-            shown = redacted_answer(event.raw)
+            shown = redacted(event.raw)
             self._log(logging.DEBUG, "Answer after %.3f s: %s", latency_s, shown, unique_id=event.unique_id)
 
     def _report(self, unique_id: str, state: str) -> None:

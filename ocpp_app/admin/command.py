@@ -133,7 +133,7 @@ class CommandAdmin(BoundedListMixin, EvidenceAdmin):
 
     @admin.display(description=Command._meta.get_field("payload").verbose_name)
     def payload_shown(self, obj: Command) -> str:
-        return pretty(secrecy.hidden(obj).get("payload", obj.payload))
+        return pretty(secrecy.without_secrets(obj.action, obj.payload))
 
     @admin.display(description=Command._meta.get_field("frame").verbose_name)
     def frame_shown(self, obj: Command) -> str:

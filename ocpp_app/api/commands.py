@@ -96,7 +96,7 @@ class CommandSerializer(serializers.ModelSerializer):
 
     @extend_schema_field({"type": "object", "additionalProperties": {}})
     def get_payload(self, command: Command) -> Any:
-        return secrecy.hidden(command).get("payload", command.payload)
+        return secrecy.without_secrets(command.action, command.payload)
 
     def get_frame(self, command: Command) -> str:
         return secrecy.loggable_frame(command)

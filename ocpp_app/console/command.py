@@ -44,7 +44,7 @@ def nonce_of(request: Any) -> str:
 def progress_of(request: Any, row: Command, title: str = "") -> HttpResponse:
     """The page, or the part of it, that shows how far a command has come."""
     row = _rows().get(pk=row.pk)
-    payload = secrecy.hidden(row).get("payload", row.payload)
+    payload = secrecy.without_secrets(row.action, row.payload)
     may_cancel = row.state in (CommandState.QUEUED, CommandState.DISPATCHED) and may(request, Scope.OPERATE, row)
     context = {
         "command": row,

@@ -16,6 +16,7 @@ from django.dispatch import Signal
 
 from ocpp_app import signals
 from ocpp_app.models import Connector, FirmwareTask, RegistrationStatus, Transaction
+from ocppj.secrets import without_addresses
 
 ConnectorOf = Callable[[Transaction], Connector]
 
@@ -353,7 +354,9 @@ def _security_incident(said: dict[str, Any], _connector_of: ConnectorOf) -> Data
 def _security_notification(said: dict[str, Any], _connector_of: ConnectorOf) -> Data:
     message = said["message"]
     return SecurityNotification(
-        type=str(message.type), timestamp=message.timestamp, tech_info=getattr(message, "tech_info", None) or ""
+        type=str(message.type),
+        timestamp=message.timestamp,
+        tech_info=without_addresses(getattr(message, "tech_info", None) or ""),
     )
 
 

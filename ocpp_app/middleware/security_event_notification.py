@@ -3,6 +3,7 @@
 from ocpp_app import signals
 from ocpp_app.middleware.base import OCPPMiddleware, OCPPRequest, OCPPResponse
 from ocpp_app.models import CRITICAL_EVENTS, ChargePoint, ChargePointSecurityEvent
+from ocppj.secrets import without_addresses
 from ocppj.v16 import SecurityEventNotificationResponse
 
 
@@ -15,7 +16,7 @@ class SecurityEventNotificationMiddleware(OCPPMiddleware):
             charge_point=request.charge_point,
             type=message.type,
             is_critical=CRITICAL_EVENTS.get(message.type),
-            tech_info=message.tech_info or "",
+            tech_info=without_addresses(message.tech_info or ""),
             timestamp=message.timestamp,
             received_at=request.received_at,
         )

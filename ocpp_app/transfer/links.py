@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from ocpp_app import conf
 from ocpp_app.errors import TransferNotPossible
 from ocpp_app.models import ChargePoint, ConfigurationKey
+from ocppj.secrets import ONE_TIME
 
 PROTOCOLS_KEY = "SupportedFileTransferProtocols"
 """OCPP 1.6 §9.4.1: a list of FTP, FTPS, HTTP, HTTPS."""
@@ -27,14 +28,18 @@ class Link:
 
 def upload_link() -> Link:
     """A directory for one file; charge points put its name behind the slash, or not (OCPP 1.6 §6.25)."""
-    token = secrets.token_urlsafe(32)
+    token = _token()
     return Link(f"{_base()}upload/{token}/", digest_of(token))
 
 
 def download_link(file_name: str) -> Link:
     """The address of one firmware file; some charge points want to see its name at the end."""
-    token = secrets.token_urlsafe(32)
+    token = _token()
     return Link(f"{_base()}firmware/{token}/{quote(file_name)}", digest_of(token))
+
+
+def _token() -> str:
+    return ONE_TIME + secrets.token_urlsafe(32)
 
 
 def digest_of(token: str) -> str:

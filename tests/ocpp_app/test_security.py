@@ -31,8 +31,10 @@ from ocpp_app.models import (
 )
 from ocpp_app.outbound import by_queue, claim
 from ocpp_app.rpc.housekeeping import close_sessions_of
+from ocpp_app.secrecy import HASHED
 from ocppj import envelope
 from ocppj.envelope import ClientCertificate
+from ocppj.secrets import REDACTED
 from ocppj.v16 import ChangeConfigurationRequest
 from tests.ocpp_app.api.world import Caller
 from tests.ocpp_app.wire import GatewayEnd, Wire
@@ -316,6 +318,33 @@ def test_key_is_shown_nowhere(online: Any, caplog: pytest.LogCaptureFixture) -> 
             for row in model._default_manager.values_list()]  # fmt: skip
     assert "AuthorizationKey" in "".join(kept)
     assert new not in "".join(kept) + caplog.text
+
+
+@pytest.mark.parametrize(
+    "told", ['[3,"{id}",{"status":"Accepted","was":"{key}"}]', '[4,"{id}","E","{key} is short",{"value":"{key}"}]']
+)
+def test_new_key_is_shown_to_nobody_not_even_as_its_hash(told: str, online: Any, admin_client: Any) -> None:
+    register()
+    wire = online(**with_key())
+    begin(security.rotate_authorization_key, wire)
+    unique_id, _name, new = sent(wire)
+    wire.tell(unique_id, "sent")
+    wire.call(told.replace("{id}", unique_id).replace("{key}", new))
+    hashed = Command.objects.get().payload["value"]
+    assert HASHED.fullmatch(hashed)
+    for page in (
+        f"/api/v1/commands/{unique_id}/",
+        "/api/v1/charge-points/CP001/commands/",
+        "/api/v1/messages/",
+        f"/commands/{unique_id}/",
+        f"/charge-points/{wire.charge_point.pk}/messages.jsonl",
+        f"/admin/ocpp_app/command/{unique_id}/change/",
+        f"/admin/ocpp_app/message/{Message.objects.get(command_id=unique_id).pk}/change/",
+    ):
+        shown = admin_client.get(page, secure=True)
+        assert (page, shown.status_code) == (page, 200)
+        found = shown.getvalue().decode()
+        assert (page, REDACTED in found, hashed in found, new in found) == (page, True, False, False)
 
 
 def test_key_sent_as_a_command_of_somebodys_own(online: Any, gateway: GatewayEnd) -> None:

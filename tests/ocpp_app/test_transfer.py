@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.core.files.base import ContentFile
 from django.db import connection
@@ -23,7 +24,6 @@ from ocpp_app.diagnostics import request_diagnostics
 from ocpp_app.errors import ChargePointOffline, FirmwareNotFitting, IdempotencyKeyReused, TransferNotPossible
 from ocpp_app.firmware import update_firmware
 from ocpp_app.models import (
-    AuditEntry,
     ChargePoint,
     Command,
     ConfigurationKey,
@@ -209,7 +209,7 @@ def test_address_is_shown_to_its_charge_point_only(
     task = begin()
     sent, url = str(task.command_id), f"https://testserver{address(task)}"
     token = url.split("/")[5]
-    assert (len(token), token in raw_call(task.command).decode()) == (43, True)
+    assert (len(token), token in raw_call(task.command).decode()) == (len("onetime_") + 43, True)
     wire.tell(sent, "sent")
     pages = [
         f"/admin/ocpp_app/command/{sent}/change/",
@@ -232,14 +232,54 @@ def test_address_is_shown_to_its_charge_point_only(
         wire.call(json.dumps([4, sent, "GenericError", f"cannot reach {url}", {"url": url}]))
     row = Command.objects.get(pk=sent)
     assert (row.state, row.error_description.startswith("cannot reach https://testserver/")) == ("error", True)
-    kept = [
-        str(value)
-        for model in (Command, Message, DiagnosticsTask, FirmwareTask, Event, AuditEntry)
-        for found in model._default_manager.values()
-        for value in found.values()
-    ]
     assert Event.objects.filter(type="command.finished").exists()
-    assert not [text for text in kept if token in text]
+    assert kept_in(token) == set()
+    assert token not in caplog.text
+
+
+def kept_in(text: str) -> set[str]:
+    """The tables in which this text stands."""
+    return {
+        model.__name__
+        for model in apps.get_app_config("ocpp_app").get_models()
+        for found in model._default_manager.values()
+        if text in str(found)
+    }
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '[3,"{id}",{"fileName":"{url}x.log"}]',
+        '[3,"{id}",{"fileName":"{token}"}]',
+        '[4,"{id}","GenericError","{url}",{}]',
+    ],
+)
+def test_address_that_the_charge_point_repeats_anywhere_is_kept_nowhere(answer: str, wire: Wire, caplog: Any) -> None:
+    caplog.set_level("DEBUG")
+    everything = WebhookSubscription(organisation=Organisation.objects.get(), name="all", events=["*"])
+    everything.url = "https://hooks.example/"
+    everything.save()
+    task = request_diagnostics("CP001")
+    url = f"https://testserver{address(task)}"
+    token = url.split("/")[5]
+    told = [
+        answer,
+        '[2,"1","SecurityEventNotification",{"type":"X","timestamp":"2026-01-01T00:00:00Z","techInfo":"lost {url}"}]',
+        '[2,"2","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Faulted","info":"{token}",'
+        '"vendorErrorCode":"{token}","vendorId":"{token}"}]',
+        '[2,"3","DataTransfer",{"vendorId":"x","messageId":"{token}","data":"{\\"url\\":\\"{url}\\"}"}]',
+        '[2,"4","Authorize",{"idTag":"{token}"}]',
+        '[2,"5","MadeUp",{"url":"{url}","{url}":1}]',
+        '[2,"6","BootNotification",{"chargePointVendor":"{token}","chargePointModel":"{url}"}]',
+        '[2,"7","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"x","sampledValue":[{"value":"{url}"}]}]}]',
+        '[2,"{token}","Heartbeat",{}]',
+        '[2,"8","Heartbeat",{"{url}',
+    ]
+    for frame in told:
+        wire.call(frame.replace("{id}", str(task.command_id)).replace("{url}", url).replace("{token}", token))
+    assert kept_in("/transfer/upload/…/") >= {"Message", "ChargePointSecurityEvent", "Event"}
+    assert kept_in(token) == set()
     assert token not in caplog.text
 
 
