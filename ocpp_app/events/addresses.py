@@ -18,6 +18,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """RFC 6052: an IPv4 address in IPv6 clothes."""
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that has been given out for the public internet; not fec0::/10, 5f00::/16 and what comes next."""
+SPECIAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24",
+        "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20",
+    )
+)  # fmt: skip
+"""Of IANA's registries of special-purpose addresses what Python takes for public, all of it or in some releases:
+protocol assignments (Teredo among them), anycast to whatever stands nearest, documentation."""
 PORTS = {"https": 443, "http": 80}
 
 
@@ -58,10 +69,11 @@ def parse(url: str) -> Target:
         raise AddressRefused("Percent-encode what is not ASCII in the path.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     target = Target(parts.scheme, host, port or PORTS[parts.scheme], path)
-    literal = _literal(host)
+    name = host.rstrip(".")  # with a dot at its end it is the same host
+    literal = _literal(name)
     if literal is not None:
         check(literal, target)
-    elif host == "localhost" or host.endswith(".localhost"):
+    elif name == "localhost" or name.endswith(".localhost"):
         check(ipaddress.ip_address("127.0.0.1"), target)
     elif target.is_plain and not conf.webhook_allowed_networks():
         raise AddressRefused("Use https: plain http only goes to networks in OCPP_WEBHOOK_ALLOWED_NETWORKS.")
@@ -83,13 +95,18 @@ def check(address: Address, target: Target) -> None:
     real = _unwrapped(address)
     if any(real in network for network in allowed_networks()):
         return
-    if not real.is_global or real.is_multicast or real.is_reserved or real.is_unspecified:
+    if not _is_public(real):
         raise AddressRefused(
             f"{address} is not on the public internet: webhooks do not go there, unless "
             "OCPP_WEBHOOK_ALLOWED_NETWORKS names its network."
         )
     if target.is_plain:
         raise AddressRefused("Use https: plain http only goes to networks in OCPP_WEBHOOK_ALLOWED_NETWORKS.")
+
+
+def _is_public(address: Address) -> bool:
+    is_special = address.is_multicast or address.is_reserved or any(address in network for network in SPECIAL)
+    return address.is_global and not is_special and (address.version == 4 or address in GLOBAL_UNICAST)
 
 
 def allowed_networks() -> Sequence[Network]:
@@ -117,8 +134,6 @@ def _unwrapped(address: Address) -> Address:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
     if address in NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from ocpp_app import csp
 
@@ -16,6 +17,23 @@ def test_every_page_forbids_inline_scripts_and_styles(settings: Any) -> None:
         policy = Client().get(address).headers[csp.HEADER]
         assert policy.startswith("default-src 'self'; "), address
         assert "unsafe" not in policy
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/static/ocpp_console/console.css", "/static/ocpp_console/icon.svg", "/static/no", "/login/"]
+)
+@pytest.mark.parametrize("asked", [{}, {"HTTP_RANGE": "bytes=0-4"}, {"HTTP_ACCEPT_ENCODING": "gzip"}])
+def test_each_header_comes_once_over_files_as_well(path: str, asked: dict[str, str]) -> None:
+    """Two policies apply together, and whoever reads them cannot tell which one is meant."""
+    request = RequestFactory(SERVER_NAME="localhost").get(path, secure=True, **asked)
+    answered: list[list[tuple[str, str]]] = []
+    body = WSGIHandler()(request.environ, lambda _status, headers, _error=None: answered.append(headers))
+    body.close()  # type: ignore[attr-defined]
+    ((*headers,),) = answered
+    names = [name.lower() for name, _value in headers if name.lower() != "set-cookie"]
+    assert names.count("content-security-policy") == 1
+    assert sorted(names) == sorted(set(names))
 
 
 def test_a_view_may_set_a_policy_of_its_own() -> None:

@@ -119,7 +119,8 @@ def test_everything_is_led_to_https_and_stays_there(settings: Any) -> None:
 
 
 INSIDE = ("https://127.0.0.1/", "https://169.254.169.254/latest/meta-data", "https://[::1]/", "https://[::ffff:10.0.0.1]/",
-          "https://2130706433/", "https://0x7f.1/", "https://localhost/", "http://example.com/", "file:///etc/passwd",
+          "https://2130706433/", "https://0x7f.1/", "https://localhost/", "https://localhost./", "https://foo.localhost./",
+          "https://127.0.0.1./", "https://192.0.0.8/", "https://[fec0::1]/", "http://example.com/", "file:///etc/passwd",
           "gopher://example.com/", "https://user:pw@example.com/", "https://example.com\r\nX: y/")  # fmt: skip
 
 

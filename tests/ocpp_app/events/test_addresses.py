@@ -31,10 +31,26 @@ PRIVATE = [
     "017700000001",
     "localhost",
     "a.localhost",
+    "localhost.",
+    "a.localhost.",
+    "LocalHost",
+    "127.0.0.1.",
+    "127.1.",
+    "１２７.0.0.1",
+    "ⓛocalhost",
 ]
+SPECIAL = [
+    "192.0.0.8", "192.0.0.9", "192.0.0.170", "192.0.2.1", "192.31.196.1", "192.52.193.1", "192.88.99.1", "192.175.48.1",
+    "198.18.0.1", "198.51.100.1", "203.0.113.1", "240.0.0.1",
+    "[::]", "[::7f00:1]", "[64:ff9b:1::1]", "[64:ff9b::c000:8]", "[100::1]", "[100:0:0:1::1]", "[2001::1]",
+    "[2001:0:808:808::f7f7:f7f7]", "[2001:2::1]", "[2001:20::1]", "[2001:db8::1]", "[2002:c000:8::]",
+    "[2620:4f:8000::1]", "[3fff::1]", "[5f00::1]", "[fec0::1]", "[feff::1]", "[ff0e::1]", "[::ffff:192.0.0.8]",
+    "[fe80::1%25eth0]",
+]  # fmt: skip
+"""https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry."""
 
 
-@pytest.mark.parametrize("host", PRIVATE)
+@pytest.mark.parametrize("host", [*PRIVATE, *SPECIAL])
 def test_private_address_is_refused(host: str) -> None:
     with pytest.raises(AddressRefused, match="public internet"):
         addresses.parse(f"https://{host}/hook")
@@ -78,10 +94,18 @@ def test_parts_of_an_address() -> None:
     assert addresses.parse("https://müller.example").host == "xn--mller-kva.example"
 
 
-def test_name_that_leads_to_a_private_address_is_refused_when_it_is_looked_up() -> None:
-    target = addresses.Target("https", "localhost", 443, "/")
-    with pytest.raises(AddressRefused):
+@pytest.mark.parametrize("host", ["localhost", *(host for host in SPECIAL if "%" not in host)])
+def test_name_that_leads_there_is_refused_when_it_is_looked_up(host: str) -> None:
+    """What a name resolves to meets the same rules as what is written down."""
+    target = addresses.Target("https", host.strip("[]"), 443, "/")
+    with pytest.raises(AddressRefused, match="public internet"):
         addresses.resolve(target)
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "192.0.1.1", "[2606:4700::1111]", "[64:ff9b::808:808]", "[2a00:1450::1]"])
+def test_public_address_is_taken(host: str) -> None:
+    target = addresses.parse(f"https://{host}/hook")
+    assert addresses.resolve(target)
 
 
 def test_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
