@@ -150,10 +150,14 @@ def is_alive(pid: int) -> bool:
 @contextmanager
 def frozen(pids: list[int]) -> Iterator[None]:
     """These processes stand still meanwhile."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    _send_each(pids, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        _send_each(pids, signal.SIGCONT)
+
+
+def _send_each(pids: list[int], signum: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # somebody else has ended it
+            os.kill(pid, signum)

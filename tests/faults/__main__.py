@@ -1,7 +1,8 @@
 """``python -m tests.faults``: break everything, and compare what charge points know with what is in the database.
 
-Ends with 1 when anything was lost, doubled or wrong, or took longer than it may. SOAK (seconds), CHARGERS, SEED and
-FAULT (only this one, alone) are read from the environment; ``--write`` makes the page of the documentation.
+Ends with 1 when anything was lost, doubled or wrong, or took longer than it may. SOAK (seconds), CHARGERS, SEED, FAULT
+(only this one, alone) and GUARD (only these are switched off) are read from the environment; ``--write`` makes the page
+of the documentation.
 """
 
 import argparse
@@ -20,9 +21,8 @@ from scripts.services.errors import ServiceMissing
 from tests.faults import report, scenes
 from tests.faults.injections import FAULTS
 from tests.faults.report import Section
-from tests.faults.run import Injection, faults_run
+from tests.faults.run import SOAK_S, Injection, faults_run
 
-SOAK_S = 900.0
 CHARGERS = 200
 
 
@@ -31,8 +31,9 @@ def say(text: object) -> None:
 
 
 def say_injection(one: Injection) -> None:
+    elsewhere = "" if one.elsewhere is None else f", {one.elsewhere:.0%} elsewhere"
     took = "" if one.recovered_s is None else f", full rate after {one.recovered_s:.1f} s"
-    say(f"{one.fault.name}: {one.calls} CALLs{took}{'' if one.is_alone else ' (mixed)'} {one.error}")
+    say(f"{one.fault.name}: {one.calls} CALLs{took}{elsewhere}{'' if one.is_alone else ' (mixed)'} {one.error}")
 
 
 def soak(folder: Path) -> Section:

@@ -22,7 +22,7 @@ from simulator.charge_point import Specification
 from simulator.client import SimulatedChargePoint
 from simulator.ledger import Entry, Ledger, LedgerEvent
 from simulator.meter import Car
-from tests.faults.truth import Event, Truth
+from tests.faults.truth import Event, Truth, gets_no_pings
 
 TELL_EVERY_S = 0.25
 SPEED = 20.0
@@ -37,6 +37,8 @@ MESSAGE_TIMEOUT_S = "40"
 """Longer than a central system may hold a CALL (20 s, and 10 s more until the last socket is closed)."""
 PING_INTERVAL_S = "10"
 """A charge point that finds out by itself that nobody hears it, within PING_INTERVAL_S and 20 s."""
+WITHOUT_PINGS = "Grizzl-E"
+"""A vendor that our quirks know for it; nor does it ping by itself."""
 
 
 class Visitors:
@@ -96,10 +98,11 @@ class Fleet:
             SimulatedChargePoint(
                 options.url,
                 identity,
-                specification=_specification(identity, options.seed + number),
+                specification=_specification(identity, number, options.seed),
                 ledger=Ledger(identity, sink=lambda identity, _entry: self._times[identity].append(time.monotonic())),
             )
-            for number, identity in enumerate(f"{options.prefix}-{number}" for number in range(1, options.count + 1))
+            for number in range(1, options.count + 1)
+            for identity in [f"{options.prefix}-{number}"]
         ]
         self._by_identity = {one.identity: one for one in self._charge_points}
         self._seed = options.seed
@@ -156,15 +159,10 @@ class Fleet:
 
     async def _tell_again_and_again(self) -> None:
         while True:
-            answered = sum(one.ledger.counts[LedgerEvent.answer_received] for one in self._charge_points)
-            sent = sum(one.ledger.counts[LedgerEvent.call_sent] for one in self._charge_points)
             line = {
                 "at": time.monotonic(),
-                "answered": answered,
-                "sent": sent,
+                "answered": [one.ledger.counts[LedgerEvent.answer_received] for one in self._charge_points],
                 "online": [one.identity for one in self._charge_points if one.charge_point.is_connected],
-                "charging": sum(one.charge_point.connectors[0].transaction is not None for one in self._charge_points),
-                "waiting": sum(len(one.charge_point.outbox) for one in self._charge_points),
             }
             print(json.dumps(line), flush=True)
             await asyncio.sleep(TELL_EVERY_S)
@@ -183,8 +181,11 @@ class Fleet:
                 pickle.dump(truth, file)
 
 
-def _specification(identity: str, seed: int) -> Specification:
-    return Specification(identity, speed=SPEED, sample_interval_s=SAMPLE_INTERVAL_S, seed=seed)
+def _specification(identity: str, number: int, seed: int) -> Specification:
+    vendor = WITHOUT_PINGS if gets_no_pings(number) else "Simulated"
+    return Specification(
+        identity, vendor=vendor, speed=SPEED, sample_interval_s=SAMPLE_INTERVAL_S, seed=seed + number - 1
+    )
 
 
 def _configure(charge_point: SimulatedChargePoint) -> None:
@@ -192,7 +193,8 @@ def _configure(charge_point: SimulatedChargePoint) -> None:
     configuration.set("AllowOfflineTxForUnknownId", "true")
     configuration.set("TransactionMessageRetryInterval", RETRY_INTERVAL_S)
     configuration.set("MessageTimeout", MESSAGE_TIMEOUT_S)
-    configuration.set("WebSocketPingInterval", PING_INTERVAL_S)
+    is_without = charge_point.specification.vendor == WITHOUT_PINGS
+    configuration.set("WebSocketPingInterval", "0" if is_without else PING_INTERVAL_S)
 
 
 def _events(entries: list[Entry], times: list[float]) -> Iterator[Event]:

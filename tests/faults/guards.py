@@ -76,7 +76,21 @@ def blame_the_charge_point(dispatch: Any) -> None:
 
 
 def believe_that_all_live(liveness: Any) -> None:
+    assert hasattr(liveness.Liveness, "next_check")
+    liveness.Liveness.next_check = lambda _self, _heard_at: None
     liveness.Liveness.check = lambda _self, _now, _heard_at: liveness.Verdict.alive
+
+
+def publish_once(relay: Any) -> None:
+    assert hasattr(relay.Relay, "_publish_again")
+    assert hasattr(relay.Relay, "_is_overdue")
+    relay.Relay._publish_again = lambda _self, _batch: None
+    relay.Relay._is_overdue = lambda _self, _pending, _now: False
+
+
+def take_every_command_for_new(session: Any) -> None:
+    assert hasattr(session.Session, "has_seen")
+    session.Session.has_seen = lambda _self, _unique_id: False
 
 
 GUARDS: dict[str, Guard] = {
@@ -115,6 +129,27 @@ GUARDS: dict[str, Guard] = {
         blame_the_charge_point,
         ("connections-dropped", "postgres-restarted"),
         ("lost", "wrong"),
+    ),
+    "publish-again": Guard(
+        "what the broker has lost on the way is published again",
+        "wsgate.relay",
+        publish_once,
+        ("broker-killed",) * 2,
+        ("lost", "wrong"),
+    ),
+    "liveness": Guard(
+        "sockets on which nothing comes any more are found and closed",
+        "wsgate.liveness",
+        believe_that_all_live,
+        ("vanished",),
+        ("wrong",),
+    ),
+    "commands-once": Guard(
+        "a gateway ignores a command that it has seen",
+        "ocppj.session",
+        take_every_command_for_new,
+        ("told-twice",),
+        ("doubled",),
     ),
 }
 

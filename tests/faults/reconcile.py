@@ -7,9 +7,10 @@ point delivers what it has kept before it is asked, every transaction and every 
 import json
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from simulator.ledger import Entry, LedgerEvent
@@ -31,6 +32,9 @@ class Finding:
 
 ENDS = ("answered", "error", "timed_out", "lost", "expired", "cancelled")
 KINDS = ("lost", "doubled", "wrong")
+UNANSWERED = ("timed_out", "lost")
+HELD_S = 60.0
+"""Longer than a gateway holds an answer that it cannot pass on yet."""
 UNWRITTEN = ("queued", "expired", "cancelled")
 
 
@@ -66,35 +70,42 @@ class Findings:
 class Reconciliation:
     """Of one charge point after the other, then of all commands."""
 
-    def __init__(self, database: Database, *, doubled: set[str], lost: set[str]) -> None:
+    def __init__(
+        self, database: Database, *, doubled: set[str], lost: set[str], gateway_ends: Sequence[float] = ()
+    ) -> None:
         """``doubled``: whose frames have reached two gateways, both of which log them. ``lost``: whose sockets have
-        been half open, so that they had to time out."""
+        been half open, so that they had to time out. ``gateway_ends``: when gateways went, with what they held."""
         self.findings = Findings()
         self._database = database
         self._doubled = doubled
         self._lost = lost
+        self._gateway_ends = gateway_ends
         self._received: dict[str, list[str]] = defaultdict(list)
         """By charge point: the unique ids of the CALLs that have come to it."""
         self._answers: dict[str, str] = {}
         """By unique id: what it has answered."""
+        self._arrived: dict[str, float] = {}
+        """By unique id: when it was sure that its answer had come to the gateway."""
 
     def charge_point(self, truth: Truth) -> None:
         """Compare one charge point."""
-        rows = self._rows_of(truth.identity)
+        rows = {name: by_identity.get(truth.identity, []) for name, by_identity in self._rows.items()}
         self._check_connections(truth)
         self._check_log(truth, rows["messages"])
         self._check_transactions(truth, rows["transactions"])
         self._check_meter_values(truth, rows["meter_values"])
         self._check_present_state(truth, rows["connectors"])
-        for event in truth.events:
-            entry = event.entry
-            if entry.event is LedgerEvent.call_received:
-                self._received[truth.identity].append(entry.unique_id)
-            elif entry.event in (LedgerEvent.answer_sent, LedgerEvent.call_error_sent):
-                self._answers[entry.unique_id] = entry.frame.decode()
+        self._note_commands(truth)
 
-    def _rows_of(self, identity: str) -> dict[str, list[dict[str, Any]]]:
-        return {name: self._database.rows(query, identity) for name, query in QUERIES.items()}
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
+        """What is in the database of all charge points that keep the truth, by table and identity."""
+        found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        for name, query in QUERIES.items():
+            by_identity = found[name] = defaultdict(list)
+            for row in self._database.rows(query):
+                by_identity[row["identity"]].append(row)
+        return found
 
     # -- the wire --------------------------------------------------------------------------------------------
 
@@ -231,6 +242,31 @@ class Reconciliation:
 
     # -- commands --------------------------------------------------------------------------------------------
 
+    def _note_commands(self, truth: Truth) -> None:
+        """What came to a charge point and what it has answered. TCP keeps the order: when a CALL that it sent later is
+        answered, its answers before have come to the gateway as well."""
+        answered: list[str] = []
+        before: dict[str, list[str]] = {}
+        for event in truth.events:
+            unique_id = event.entry.unique_id
+            match event.entry.event:
+                case LedgerEvent.call_received:
+                    self._received[truth.identity].append(unique_id)
+                case LedgerEvent.answer_sent | LedgerEvent.call_error_sent:
+                    self._answers[unique_id] = event.entry.frame.decode()
+                    answered.append(unique_id)
+                case LedgerEvent.call_sent:
+                    before[unique_id], answered = answered, []
+                case LedgerEvent.answer_received:
+                    self._arrived |= dict.fromkeys(before.pop(unique_id, ()), event.at)
+                case LedgerEvent.disconnected:
+                    answered, before = [], {}
+
+    def _was_heard(self, unique_id: str) -> bool:
+        """Whether the answer came to a gateway that lived on to pass it on."""
+        at = self._arrived.get(unique_id)
+        return at is not None and not any(at - HELD_S < ended_at < at + HELD_S for ended_at in self._gateway_ends)
+
     def commands(self, outcomes: Iterable[tuple[str, int, Any]]) -> None:
         """Every command has come to an end that is true; ``outcomes``: what whoever waited was told."""
         rows = self._database.rows(COMMANDS)
@@ -249,6 +285,8 @@ class Reconciliation:
                 told = json.loads(self._answers.get(unique_id, "[3,0,null]"))[2]
                 if told != as_json(row["response"]):
                     self._wrong(f"{what}: answered with {row['response']}, the charge point said {told}")
+            elif state in UNANSWERED and self._was_heard(unique_id):
+                self._wrong(f"{what}: {state}, and the charge point's answer had come", self._arrived[unique_id])
             elif state in UNWRITTEN and times[unique_id]:
                 self._wrong(f"{what}: {state}, and received all the same")
         for unique_id in times.keys() - by_id.keys():
@@ -256,6 +294,10 @@ class Reconciliation:
         for identity, status, body in outcomes:
             if status == 200 and by_id.get(str(body.get("id", "")), {}).get("state") != "answered":
                 self._wrong(f"{identity}: whoever waited was told of an answer, the command says otherwise: {body}")
+
+    def shown_wrongly(self, seconds: float, allowed_s: float) -> None:
+        """A charge point was shown online or offline wrongly for too long."""
+        self._wrong(f"a charge point was shown online or offline wrongly for {seconds:.0f} s, not {allowed_s:.0f} s")
 
     def _lose(self, text: str, at: float | None = None) -> None:
         self.findings.found.append(Finding("lost", text, at))
@@ -275,14 +317,18 @@ def _milliseconds(moment: datetime | str | None) -> datetime | None:
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
-_OF: Callable[[str], str] = "JOIN ocpp_app_chargepoint c ON c.id = {}.charge_point_id WHERE c.identity = %s".format
+_OF: Callable[[str], str] = (
+    "JOIN ocpp_app_chargepoint c ON c.id = {}.charge_point_id WHERE c.identity LIKE 'FLEET%%'".format
+)
 QUERIES = {
-    "messages": f"SELECT m.unique_id, m.raw, m.answer FROM ocpp_app_message m {_OF('m')} AND m.direction = 'in'",
-    "transactions": f"SELECT t.* FROM ocpp_app_transaction t {_OF('t')} ORDER BY t.id",
+    "messages": (
+        f"SELECT c.identity, m.unique_id, m.raw, m.answer FROM ocpp_app_message m {_OF('m')} AND m.direction = 'in'"
+    ),
+    "transactions": f"SELECT c.identity, t.* FROM ocpp_app_transaction t {_OF('t')} ORDER BY t.id",
     "meter_values": (
-        "SELECT v.transaction_id, v.timestamp, v.sampled_values FROM ocpp_app_metervalue v "
+        "SELECT c.identity, v.transaction_id, v.timestamp, v.sampled_values FROM ocpp_app_metervalue v "
         f"JOIN ocpp_app_connector n ON n.id = v.connector_id {_OF('n')}"
     ),
-    "connectors": f"SELECT n.number, n.status, c.session_id FROM ocpp_app_connector n {_OF('n')}",
+    "connectors": f"SELECT c.identity, n.number, n.status, c.session_id FROM ocpp_app_connector n {_OF('n')}",
 }
 COMMANDS = "SELECT m.*, c.identity FROM ocpp_app_command m JOIN ocpp_app_chargepoint c ON c.id = m.charge_point_id"

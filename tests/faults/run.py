@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,20 +12,27 @@ from pathlib import Path
 from tests.e2e.central_system import HOST
 from tests.e2e.processes import wait_until
 from tests.faults.balancer import Balancer
-from tests.faults.fleet import DELIVERY_S
+from tests.faults.fleet import DELIVERY_S, TELL_EVERY_S, WITHOUT_PINGS
 from tests.faults.injections import FAULTS, GONE_FOR_S, Fault, Scene
 from tests.faults.reconcile import Findings, Reconciliation
 from tests.faults.system import Site, System, running
 from tests.faults.truth import read_truth
 from tests.faults.watch import Commands, Fleet, Growth, Watch, growths
 
-ONLINE_WITHIN_S = 60.0
 SETTLE_S = 45.0
 """At the end: for commands to time out, and what looks after them to say so."""
 BASELINE_S = 10.0
 PATIENCE_S = 60.0
 """How long a run waits for the full rate before it goes on with the next fault."""
-FLEETS = 2
+IN_A_FLEET = 100
+"""More charge points are too many for one process."""
+ELSEWHERE = 0.5
+"""Charging goes on where a fault does not touch it: at least this share of the usual rate while the fault does its
+damage, with what has died starting again on the same two cores; what is stuck has none."""
+ELSEWHERE_LOOK_S = 5.0
+SOAK_S = 900.0
+OFTEN = 3
+"""In a soak so long every fault happens several times."""
 
 
 @dataclass
@@ -35,14 +43,25 @@ class Injection:
     began_at: float
     calls: int = 0
     recovered_s: float | None = None
+    elsewhere: float | None = None
+    """The share of the usual rate that the charge points had which it did not touch; None: it touched all."""
     is_alone: bool = True
     error: str = ""
 
     @property
-    def is_in_time(self) -> bool:
-        return not self.error and (
-            not self.is_alone or (self.recovered_s is not None and self.recovered_s <= self.fault.limit_s)
-        )
+    def is_kept(self) -> bool:
+        return not self.complaint
+
+    @property
+    def complaint(self) -> str:
+        """What is not as demanded; limits of time only where the fault was alone."""
+        if self.error:
+            return self.error
+        if self.is_alone and (self.recovered_s is None or self.recovered_s > self.fault.limit_s):
+            return "not as before in time"
+        if self.elsewhere is not None and self.elsewhere < ELSEWHERE:
+            return f"only {self.elsewhere:.0%} of the usual rate where it touched nobody"
+        return ""
 
 
 Say = Callable[[Injection], None]
@@ -58,21 +77,26 @@ class Outcome:
     rate: float = 0.0
     injections: list[Injection] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
-    longest_wrong_s: float = 0.0
+    shown_wrongly_s: tuple[float, float] = (0.0, 0.0)
+    """The longest that a charge point was shown online or offline wrongly, and how long it may be."""
+    without_pings_wrongly_s: tuple[float, float] = (0.0, 0.0)
+    """The same of the models without pings."""
+    is_soak: bool = False
+    """Whether all faults were mixed."""
     growths: list[Growth] = field(default_factory=list)
     restarts: int = 0
     tracebacks: list[str] = field(default_factory=list)
 
     @property
     def violations(self) -> list[str]:
-        """Everything that is demanded and was not kept; limits of time only where a fault was alone."""
-        found = [
-            f"{one.fault.name}: {one.error or 'not as before in time'}" for one in self.injections if not one.is_in_time
-        ]
+        """Everything that is demanded and was not kept."""
+        found = [f"{one.fault.name}: {one.complaint}" for one in self.injections if not one.is_kept]
+        if self.is_soak:
+            times = Counter(one.fault.name for one in self.injections)
+            least = OFTEN if self.seconds >= SOAK_S else 1
+            found += [f"{name}: only {times[name]} times" for name in FAULTS if times[name] < least]
         if not self.findings.is_clean:
             found.append(f"the reconciliation:\n{self.findings.described()}")
-        if self.longest_wrong_s > ONLINE_WITHIN_S:
-            found.append(f"a charge point was shown online or offline wrongly for {self.longest_wrong_s:.0f} s")
         found += [
             f"{one.part}: from {one.first_mb:.0f} to {one.last_mb:.0f} MB" for one in self.growths if not one.is_flat
         ]
@@ -84,26 +108,43 @@ class Run:
     """One central system with its fleet; ``alone`` and ``mixed`` may follow one another, ``finish`` comes last."""
 
     def __init__(
-        self, folder: Path, system: System | Site, chargers: int, seed: int, ends: ExitStack, baseline_s: float
+        self,
+        folder: Path,
+        system: System | Site,
+        chargers: int,
+        seed: int,
+        ends: ExitStack,
+        baseline_s: float,
+        pace: float = 1.0,
     ) -> None:
         self.outcome = Outcome(seed, chargers=chargers)
         self._began = time.monotonic()
         self.system = system
         balancer = Balancer(HOST, system.ws_ports)
         ends.callback(balancer.end)
+        fleets = -(-chargers // IN_A_FLEET)
         self.fleets = [
-            Fleet(number, (chargers + FLEETS - number) // FLEETS, balancer, folder, seed)
-            for number in range(1, FLEETS + 1)
+            Fleet(number, (chargers + fleets - number) // fleets, balancer, folder, seed)
+            for number in range(1, fleets + 1)
         ]
         for fleet in self.fleets:
             ends.callback(fleet.end)
         self.watch = Watch(system, self.fleets)
         ends.callback(self.watch.end)
         self.watch.wait_for_fleet()
+        self._let_models_be_known(balancer)
         self._commands = Commands(system, [each for fleet in self.fleets for each in fleet.identities])
         ends.callback(self._commands.end)
-        self.scene = Scene(system, balancer, self.fleets, self._commands, random.Random(seed))
+        self.scene = Scene(system, balancer, self.fleets, self._commands, random.Random(seed), pace)
         self._warm_up(baseline_s)
+
+    def _let_models_be_known(self, balancer: Balancer) -> None:
+        """What a charge point said of its model when it booted counts from its next connection on."""
+        everybody = sum(len(fleet.identities) for fleet in self.fleets)
+        wait_until(lambda: self.system.database.value(BOOTED) == everybody, "all have booted")
+        balancer.cut(identity for fleet in self.fleets for identity in fleet.without_pings)
+        wait_until(lambda: self.system.database.value(CONNECTED_ONCE) == 0, "who gets no pings has connected again")
+        self.watch.wait_for_fleet()
 
     def _warm_up(self, baseline_s: float) -> None:
         """Until the rate has stood for a while."""
@@ -119,14 +160,16 @@ class Run:
             self._pause(2.0, 6.0)
 
     def mixed(self, seconds: float, say: Say) -> None:
-        """Rounds of all faults in random order: in one round each alone, in the next as they come."""
+        """Rounds of all faults in random order: in one round each alone, in the next as they come. The first round is
+        never cut short."""
+        self.outcome.is_soak = True
         ends_at, number = time.monotonic() + seconds, 0
         while time.monotonic() < ends_at:
             number += 1
             faults = self.scene.chance.sample(list(FAULTS.values()), len(FAULTS))
             if number % 2:
                 for fault in faults:
-                    if time.monotonic() > ends_at:
+                    if number > 1 and time.monotonic() > ends_at:
                         break
                     say(self._inject(fault))
                     self._pause(1.0, 4.0)
@@ -154,16 +197,23 @@ class Run:
         injection = Injection(fault, time.monotonic(), is_alone=is_alone)
         self.outcome.injections.append(injection)
         before = self.watch.answered(time.monotonic())
-        self.watch.active_faults += 1
+        self.watch.hiding_faults += fault.hides
+        touched: set[str] | None = None
         try:
-            fault.inject(self.scene)
+            touched = fault.inject(self.scene)
         except Exception as error:  # noqa: BLE001 - a fault that could not be made is told, and the run goes on
             injection.error = f"{type(error).__name__}: {error}"
         finally:
-            self.watch.active_faults -= 1
+            self.watch.hiding_faults -= fault.hides
         gone_at = time.monotonic()
         if is_alone:
             injection.recovered_s = self.watch.seconds_to_recover(gone_at, self.outcome.rate, PATIENCE_S)
+            if touched is not None:
+                looked_until = max(gone_at, injection.began_at + ELSEWHERE_LOOK_S * self.scene.pace)
+                time.sleep(max(0.0, looked_until - time.monotonic()) + TELL_EVERY_S)
+                injection.elsewhere = self.watch.share_elsewhere(
+                    touched, injection.began_at, looked_until, self.outcome.rate
+                )
         injection.calls = round(self.watch.answered(time.monotonic()) - before)
         return injection
 
@@ -171,7 +221,7 @@ class Run:
         self.watch.seconds_to_recover(time.monotonic(), self.outcome.rate, PATIENCE_S)
 
     def _pause(self, shortest_s: float, longest_s: float) -> None:
-        time.sleep(self.scene.chance.uniform(shortest_s, longest_s))
+        self.scene.while_(shortest_s, longest_s)
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -186,13 +236,20 @@ class Run:
         for fleet in self.fleets:
             assert fleet.is_finished.wait(DELIVERY_S + 60), "the charge points could not deliver what they kept"
         self._settle(settle_s)
-        reconciliation = Reconciliation(self.system.database, doubled=self.scene.doubled, lost=self.scene.lost)
+        scene = self.scene
+        reconciliation = Reconciliation(
+            self.system.database, doubled=scene.doubled, lost=scene.lost, gateway_ends=scene.gateway_ends
+        )
         for fleet in self.fleets:
             for truth in read_truth(fleet.truth):
                 reconciliation.charge_point(truth)
         reconciliation.commands(self._commands.outcomes)
         outcome.findings = reconciliation.findings
-        outcome.longest_wrong_s = max(watch.longest_wrong.values(), default=0.0)
+        outcome.shown_wrongly_s = watch.shown_wrongly(without_pings=False)
+        outcome.without_pings_wrongly_s = watch.shown_wrongly(without_pings=True)
+        for seconds, allowed in (outcome.shown_wrongly_s, outcome.without_pings_wrongly_s):
+            if seconds > allowed:
+                reconciliation.shown_wrongly(seconds, allowed)
         outcome.growths = growths(watch.memory)
         outcome.restarts = self.system.supervisor.restarts
         # Web may answer a request with 500 while the database is away.
@@ -206,6 +263,11 @@ class Run:
             time.sleep(0.5)
 
 
+BOOTED = "SELECT count(*) FROM ocpp_app_chargepoint WHERE vendor <> '' AND identity LIKE 'FLEET%%'"
+CONNECTED_ONCE = (
+    f"SELECT count(*) FROM ocpp_app_chargepoint c WHERE vendor = '{WITHOUT_PINGS}' AND "
+    "(SELECT count(*) FROM ocpp_app_session s WHERE s.charge_point_id = c.id) < 2"
+)
 ALIVE_COMMANDS = (
     "SELECT count(*) FROM ocpp_app_command m JOIN ocpp_app_chargepoint c ON c.id = m.charge_point_id "
     "WHERE m.state IN ('queued', 'dispatched', 'sent') AND c.identity LIKE 'FLEET%%'"

@@ -17,7 +17,7 @@ from bench.load import raise_file_limit
 from tests.e2e.processes import ROOT, environment, wait_until
 from tests.faults import report, storm
 from tests.faults.guards import GUARDS
-from tests.faults.injections import BACK_OFF_S, FAULTS, WITHIN_S, Fault, Scene
+from tests.faults.injections import BACK_OFF_S, FAULTS, WITHIN_S, Scene, hiding
 from tests.faults.reconcile import KINDS, Findings
 from tests.faults.report import Section
 from tests.faults.run import Run
@@ -144,8 +144,10 @@ def one_process(folder: Path, say: Say) -> Section:
         run = Run(
             folder, site, min(SITE_CHARGERS, int(os.environ.get("CHARGERS") or SITE_CHARGERS)), _seed(), ends, 6.0
         )
-        killed = Fault("runcsms-killed", "kill -9 of runcsms", lambda _: kill_runcsms(site), closes_sockets=True)
-        full = Fault("disk-full", "the disk of SQLite is full", lambda scene: fill(disk, scene), closes_sockets=True)
+        killed = hiding(
+            "runcsms-killed", "kill -9 of runcsms", lambda scene: kill_runcsms(site, scene), closes_sockets=True
+        )
+        full = hiding("disk-full", "the disk of SQLite is full", lambda scene: fill(disk, scene), closes_sockets=True)
         for fault in (killed, full, killed, full) if is_small else (killed, killed):
             run.alone([fault])
             last = run.outcome.injections[-1]
@@ -157,9 +159,10 @@ def one_process(folder: Path, say: Say) -> Section:
         return section
 
 
-def kill_runcsms(site: Site) -> None:
+def kill_runcsms(site: Site, scene: Scene) -> None:
     old = site.runcsms.pid
     site.runcsms.kill()
+    scene.gateway_ends.append(time.monotonic())
     wait_until(lambda: site.runcsms.is_running and site.runcsms.pid != old, "runcsms is started again")
     site.wait_until_it_listens()
 
@@ -167,7 +170,7 @@ def kill_runcsms(site: Site) -> None:
 def fill(disk: Path, scene: Scene) -> None:
     """Nothing more can be written there for a while."""
     ballast = disk / "ballast"
-    ends_at = time.monotonic() + scene.chance.uniform(6.0, 25.0)
+    ends_at = time.monotonic() + scene.lasting(6.0, 25.0)
     with ballast.open("wb", buffering=0) as file:
         while time.monotonic() < ends_at:
             try:
@@ -186,11 +189,14 @@ def guards_off(folder: Path, say: Say) -> Section:
     """Each guard is switched off once: the reconciliation has to find what it keeps away."""
     rows = ["| switched off | fault | lost | doubled | wrong | found |", "|---|---|---|---|---|---|"]
     unnoticed = []
+    only = os.environ.get("GUARD", "").split()
     for name, guard in GUARDS.items():
+        if only and name not in only:
+            continue
         findings = without(name, folder / name)
         counts = {kind: findings.count(kind) for kind in KINDS}
         is_found = any(counts[kind] for kind in guard.expected)
-        say(f"without {name}: {counts}")
+        say(f"without {name}: {counts}\n{findings.described()}")
         faults = ", ".join(FAULTS[each].what for each in dict.fromkeys(guard.faults))
         cells = [guard.what, faults, *counts.values(), "yes" if is_found else "**no**"]
         rows.append("| " + " | ".join(map(str, cells)) + " |")
@@ -208,7 +214,7 @@ def without(name: str, folder: Path) -> Findings:
                 connection.execute(guard.sql)
         run = Run(folder, system, GUARD_CHARGERS, _seed(), ends, 2.0)
         run.alone(FAULTS[each] for each in guard.faults)
-        return run.finish(settle_s=5.0).findings
+        return run.finish().findings
 
 
 def _seed() -> int:

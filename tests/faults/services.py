@@ -65,6 +65,20 @@ class Broker:
         rabbitmq.stop_port_mapper(self._instance)
 
 
+class SharedBroker(Broker):
+    """A broker that others use as well: one may connect to it, and do it no harm."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def wait_until_reachable(self) -> None:
+        pass
+
+
 class BrokerCluster:
     """Three RabbitMQ nodes on one machine: names, ports and Erlang cookie of their own."""
 
@@ -158,3 +172,10 @@ class Database:
             self.process.send(3)  # SIGQUIT: at once, and its children with it
             self.process.wait()
         shutil.rmtree(self._home, ignore_errors=True)
+
+
+class SharedDatabase(Database):
+    """A database on a server that others use as well."""
+
+    def __init__(self, url: str) -> None:
+        self.url = self._server_url = url

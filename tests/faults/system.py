@@ -10,18 +10,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from scripts import ports
 from scripts.services.state import choose_port
+from tests import services
 from tests.e2e.central_system import HOST, SETTINGS, CentralSystem, Single
 from tests.e2e.processes import ROOT, Process, environment, wait_until
-from tests.faults.services import Broker, BrokerCluster, Database
+from tests.faults.services import Broker, BrokerCluster, Database, SharedBroker, SharedDatabase
+from tests.faults.truth import HEARTBEAT_S
 
 WORKERS = 2
 GATEWAYS = 2
 RESTART_AFTER_S = 1.0
 """As `RestartSec=1` of systemd."""
 LOOK_EVERY_S = 0.1
+ADMITTED = {
+    "OCPP_UNKNOWN_ID_TAG": "accept",
+    "OCPP_API_THROTTLE": "100000/min",
+    "OCPP_HEARTBEAT_INTERVAL": str(HEARTBEAT_S),
+}
 INSIDE = Path(__file__).with_name("inside")
 """On the path of every process: the clock that can be set, and guards that can be switched off."""
 
@@ -114,8 +122,7 @@ class System(Asked, CentralSystem):
         urls = ",".join(broker.urls) if isinstance(broker, BrokerCluster) else broker.url
         inside = {"PYTHONPATH": f"{INSIDE}:{ROOT}", "FAULTS_CLOCK": str(self.clock_file), "FAULTS_GUARD_OFF": guard_off}
         links = {"AMQP_URL": urls, "WSGATE_AMQP_URL": urls, "SECRET_KEY": secrets.token_urlsafe(40)}
-        admitted = {"OCPP_UNKNOWN_ID_TAG": "accept", "OCPP_API_THROTTLE": "100000/min"}
-        super().__init__(folder, postgres.url, {**SETTINGS, **admitted, **links, **inside, **settings})
+        super().__init__(folder, postgres.url, {**SETTINGS, **ADMITTED, **links, **inside, **settings})
         self.worker = self._process("worker", "manage.py", "consume_rpc_queue", "--processes", str(WORKERS))
         self.ws_ports = [choose_port() for _ in range(GATEWAYS)]
         self.gateways = [
@@ -179,8 +186,7 @@ class Site(Asked, Single):
     """``runcsms`` on SQLite, supervised."""
 
     def __init__(self, folder: Path, database: Path) -> None:
-        settings = {"OCPP_UNKNOWN_ID_TAG": "accept", "OCPP_API_THROTTLE": "100000/min"}
-        super().__init__(folder, f"sqlite:///{database}", {**settings, "SECRET_KEY": secrets.token_urlsafe(40)})
+        super().__init__(folder, f"sqlite:///{database}", {**ADMITTED, "SECRET_KEY": secrets.token_urlsafe(40)})
         self.supervisor = Supervisor()
 
     @property
@@ -213,6 +219,22 @@ def running_on(folder: Path, broker: Broker | BrokerCluster, guard_off: str = ""
         system.supervisor.watch(postgres.process)
         yield system
         system.supervisor.end()  # before anything that it would start again
+
+
+@contextmanager
+def running_beside(folder: Path, amqp_url: str, database_url: str) -> Iterator[System]:
+    """A central system over a broker and a migrated database on a server that other tests use as well."""
+    folder.mkdir(parents=True, exist_ok=True)
+    queue = f"ocpp.rpc.{uuid4().hex}"
+    queues = {"OCPP_RPC_QUEUE": queue, "WSGATE_QUEUE": queue}
+    system = System(folder, SharedBroker(amqp_url), SharedDatabase(database_url), **queues)
+    try:
+        system.start()
+        system.issue_token()
+        yield system
+    finally:
+        system.end()
+        services.delete_queues(amqp_url, queue)
 
 
 @contextmanager

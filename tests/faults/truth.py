@@ -9,6 +9,16 @@ from pathlib import Path
 from simulator.ledger import Entry
 from simulator.transaction import Transaction
 
+HEARTBEAT_S = 15
+"""The heartbeat interval of every charge point."""
+PATIENCE_HEARTBEATS = 3
+"""So many missed heartbeats tell that a charge point is gone which gets no pings."""
+
+
+def gets_no_pings(number: int) -> bool:
+    """Whether the charge point with this number in its fleet is of a model that bears no websocket pings."""
+    return number % 8 == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tests.e2e.central_system import HOST
 from tests.e2e.processes import PATIENCE_S, ROOT, environment, wait_until
 from tests.faults.balancer import Balancer
 from tests.faults.system import Site, System
+from tests.faults.truth import HEARTBEAT_S, PATIENCE_HEARTBEATS, gets_no_pings
 
 WINDOW_S = 2.0
 """The rate at a moment is that of so long before it."""
@@ -26,6 +28,8 @@ FULL = 0.9
 rest."""
 LOOK_EVERY_S = 2.0
 ONLINE_SQL = "SELECT identity FROM ocpp_app_chargepoint WHERE session_id IS NOT NULL AND identity LIKE 'FLEET%%'"
+WRONG_FOR_S = 60.0
+"""So long a charge point may be shown online or offline wrongly; one without pings for some heartbeats."""
 PAGE_KIB = 4
 WARM_UP_S = 60.0
 
@@ -36,9 +40,9 @@ class Sample:
 
     at: float
     answered: int
+    by_number: "array[int]"
+    """How many answers each charge point has had, in their order."""
     online: frozenset[str]
-    waiting: int
-    charging: int
 
 
 class Fleet:
@@ -46,6 +50,7 @@ class Fleet:
 
     def __init__(self, number: int, count: int, balancer: Balancer, folder: Path, seed: int) -> None:
         self.identities = [f"FLEET{number}-{each}" for each in range(1, count + 1)]
+        self.without_pings = {f"FLEET{number}-{each}" for each in range(1, count + 1) if gets_no_pings(each)}
         self.truth = folder / f"truth-{number}.pickle"
         self.samples: list[Sample] = []
         self.is_finished = threading.Event()
@@ -71,8 +76,8 @@ class Fleet:
             if "finished" in told:
                 self.is_finished.set()
             else:
-                online = frozenset(told["online"])
-                self.samples.append(Sample(told["at"], told["answered"], online, told["waiting"], told["charging"]))
+                answers = array("I", told["answered"])
+                self.samples.append(Sample(told["at"], sum(answers), answers, frozenset(told["online"])))
         self.is_finished.set()
 
     def say(self, *words: object) -> None:
@@ -84,14 +89,24 @@ class Fleet:
     def last(self) -> Sample | None:
         return self.samples[-1] if self.samples else None
 
-    def answered_at(self, moment: float) -> float:
+    def at(self, moment: float) -> Sample | None:
+        """What it said last by then, or its first word."""
+        return next(
+            (sample for sample in reversed(self.samples) if sample.at <= moment), next(iter(self.samples), None)
+        )
+
+    def answered_at(self, moment: float) -> int:
         """How many answers had come by then."""
-        answered = 0
-        for sample in reversed(self.samples):
-            answered = sample.answered
-            if sample.at <= moment:
-                break
-        return answered
+        sample = self.at(moment)
+        return 0 if sample is None else sample.answered
+
+    def answered_without(self, identities: set[str], moment: float) -> int:
+        """How many answers all but these charge points had by then."""
+        sample = self.at(moment)
+        if sample is None:
+            return 0
+        each = zip(self.identities, sample.by_number, strict=True)
+        return sum(answered for identity, answered in each if identity not in identities)
 
     def end(self) -> None:
         with suppress(OSError, ValueError):
@@ -113,10 +128,12 @@ class Watch:
         self.fleets = fleets
         self.memory: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
         """By part: (process id, moment, MB)."""
-        self.active_faults = 0
+        self.hiding_faults = 0
+        """So many faults are going on that keep the central system from knowing who is online."""
         self.longest_wrong: dict[str, float] = {}
-        """By charge point: for how long it was shown otherwise than it was, while no fault was going on."""
-        self._wrong_since: dict[str, float] = {}
+        """By charge point: for how long it was shown otherwise than it was, not counted while a fault hid it."""
+        self._wrong_for: dict[str, float] = {}
+        self._looked_at = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
@@ -129,6 +146,14 @@ class Watch:
     def rate(self, until: float, window_s: float = WINDOW_S) -> float:
         """Answers per second."""
         return (self.answered(until) - self.answered(until - window_s)) / window_s
+
+    def share_elsewhere(self, touched: set[str], since: float, until: float, usual: float) -> float:
+        """The rate of the charge points that a fault does not touch, as a share of their usual one."""
+        everybody = sum(len(fleet.identities) for fleet in self.fleets)
+        answered = sum(
+            fleet.answered_without(touched, until) - fleet.answered_without(touched, since) for fleet in self.fleets
+        )
+        return answered / (until - since) / (usual * (everybody - len(touched)) / everybody)
 
     @property
     def online(self) -> set[str]:
@@ -163,18 +188,26 @@ class Watch:
 
     def _look_who_is_online(self) -> None:
         now = time.monotonic()
-        if self.active_faults:
-            self._wrong_since.clear()
+        passed, self._looked_at = now - self._looked_at, now
+        if self.hiding_faults:
             return
         before = self.online
         shown = set(self.system.database.values(ONLINE_SQL))
         wrong = {identity for identity in before ^ shown if (identity in before) == (identity in self.online)}
-        for identity in tuple(self._wrong_since):
-            if identity not in wrong:
-                del self._wrong_since[identity]
-        for identity in wrong:
-            lasted = now - self._wrong_since.setdefault(identity, now)
-            self.longest_wrong[identity] = max(lasted, self.longest_wrong.get(identity, 0.0))
+        # Whoever is wrong for the first time has been so for an unknown part of the time since the last look.
+        lasted = {
+            identity: self._wrong_for[identity] + passed if identity in self._wrong_for else 0.0 for identity in wrong
+        }
+        for identity, seconds in lasted.items():
+            self.longest_wrong[identity] = max(seconds, self.longest_wrong.get(identity, 0.0))
+        self._wrong_for = lasted
+
+    def shown_wrongly(self, *, without_pings: bool) -> tuple[float, float]:
+        """The longest that such a charge point was shown online or offline wrongly, and how long it may be."""
+        of_it = {identity for fleet in self.fleets for identity in fleet.without_pings}
+        found = [seconds for identity, seconds in self.longest_wrong.items() if (identity in of_it) == without_pings]
+        allowed = float(HEARTBEAT_S * PATIENCE_HEARTBEATS) if without_pings else WRONG_FOR_S
+        return max(found, default=0.0), allowed
 
     def _look_at_memory(self) -> None:
         now = time.monotonic()
@@ -243,7 +276,7 @@ class Commands:
             turn += 7
             body = {
                 "action": "ChangeConfiguration",
-                "payload": {"key": "HeartbeatInterval", "value": "3600"},
+                "payload": {"key": "HeartbeatInterval", "value": str(HEARTBEAT_S)},
                 "wait": 20,
             }
             self._under_way += 1
