@@ -19,12 +19,16 @@ PATTERNS = {"vendor": "vendor", "model": "model", "firmware": "firmware_version"
 """Key of a quirk → field of the charge point."""
 
 
+PING_INTERVAL_S = 25.0
+"""Who is silent for twice as long is gone: nobody is shown online wrongly for a minute, with time to tell of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How one charge point is treated; the defaults are for one without quirks. Durations in seconds."""
 
     pings: bool = True
-    ping_interval_s: float = 30.0
+    ping_interval_s: float = PING_INTERVAL_S
     call_timeout_s: float | None = None
     remote_start_delay_s: float = 0.0
     ask_boot: bool = True

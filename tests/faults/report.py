@@ -77,12 +77,14 @@ def _totals(outcome: Outcome) -> list[str]:
         ]
     lines += [
         "",
-        "| process | longest life | MB after the first minute | MB at its end | flat |",
-        "|---|---|---|---|---|",
+        "| process | longest life | MB after the first minute | MB at its end | MB in the run's first quarter | "
+        "MB in its last quarter | flat |",
+        "|---|---|---|---|---|---|---|",
     ]
     for one in outcome.growths:
         lines.append(
-            f"| {one.part} | {one.seconds:.0f} s | {one.first_mb:.0f} | {one.last_mb:.0f} | {_word(one.is_flat)} |"
+            f"| {one.part} | {one.seconds:.0f} s | {one.first_mb:.0f} | {one.last_mb:.0f} | {one.early_mb:.0f} | "
+            f"{one.late_mb:.0f} | {_word(one.is_flat)} |"
         )
     return lines
 

@@ -98,7 +98,10 @@ class Outcome:
         if not self.findings.is_clean:
             found.append(f"the reconciliation:\n{self.findings.described()}")
         found += [
-            f"{one.part}: from {one.first_mb:.0f} to {one.last_mb:.0f} MB" for one in self.growths if not one.is_flat
+            f"{one.part}: from {one.first_mb:.0f} to {one.last_mb:.0f} MB in one life, from {one.early_mb:.0f} to "
+            f"{one.late_mb:.0f} MB in the run"
+            for one in self.growths
+            if not one.is_flat
         ]
         found += [f"{name} has written a traceback" for name in self.tracebacks]
         return found

@@ -30,6 +30,8 @@ LOOK_EVERY_S = 2.0
 ONLINE_SQL = "SELECT identity FROM ocpp_app_chargepoint WHERE session_id IS NOT NULL AND identity LIKE 'FLEET%%'"
 WRONG_FOR_S = 60.0
 """So long a charge point may be shown online or offline wrongly; one without pings for some heartbeats."""
+TOLD_WITHIN_S = 2.0
+"""After three heartbeats that did not come the gateway knows it, then the backend."""
 PAGE_KIB = 4
 WARM_UP_S = 60.0
 
@@ -206,7 +208,7 @@ class Watch:
         """The longest that such a charge point was shown online or offline wrongly, and how long it may be."""
         of_it = {identity for fleet in self.fleets for identity in fleet.without_pings}
         found = [seconds for identity, seconds in self.longest_wrong.items() if (identity in of_it) == without_pings]
-        allowed = float(HEARTBEAT_S * PATIENCE_HEARTBEATS) if without_pings else WRONG_FOR_S
+        allowed = HEARTBEAT_S * PATIENCE_HEARTBEATS + TOLD_WITHIN_S if without_pings else WRONG_FOR_S
         return max(found, default=0.0), allowed
 
     def _look_at_memory(self) -> None:
@@ -217,6 +219,10 @@ class Watch:
                 self.memory[name].append((pid, now, kib / 1024))
 
 
+def is_flat(first_mb: float, last_mb: float) -> bool:
+    return last_mb <= first_mb * 1.15 + 10
+
+
 @dataclass
 class Growth:
     """The longest life of a part."""
@@ -225,15 +231,19 @@ class Growth:
     seconds: float
     first_mb: float
     last_mb: float
+    early_mb: float
+    late_mb: float
+    """Over all its lives: in the first and in the last quarter of the run."""
 
     @property
     def is_flat(self) -> bool:
         """What a process allocates once (caches, pools) it has after the first minute; more than this is a leak."""
-        return self.last_mb <= self.first_mb * 1.15 + 10
+        return is_flat(self.first_mb, self.last_mb) and is_flat(self.early_mb, self.late_mb)
 
 
 def growths(memory: dict[str, list[tuple[int, float, float]]]) -> list[Growth]:
-    """For each part its longest life after the first minute: the memory at its beginning and at its end."""
+    """For each part its memory at the beginning (after the first minute) and at the end of its longest life, and early
+    and late in the run."""
     found = []
     for part, samples in sorted(memory.items()):
         lives: dict[int, list[tuple[float, float]]] = defaultdict(list)
@@ -244,8 +254,18 @@ def growths(memory: dict[str, list[tuple[int, float, float]]]) -> list[Growth]:
         settled = [mb for at, mb in longest if at - began >= min(WARM_UP_S, (ended - began) / 3)]
         edge = max(1, len(settled) // 10)
         first, last = statistics.median(settled[:edge]), statistics.median(settled[-edge:])
-        found.append(Growth(part, ended - began, first, last))
+        early, late = (
+            statistics.median(mb for _at, mb in quarter) for quarter in _outer_quarters(list(lives.values()))
+        )
+        found.append(Growth(part, ended - began, first, last, early, late))
     return found
+
+
+def _outer_quarters(lives: list[list[tuple[float, float]]]) -> tuple[list[tuple[float, float]], ...]:
+    """The samples of the first and of the last quarter of a run; of each life without its beginning."""
+    settled = sorted(sample for life in lives for sample in life[len(life) // 3 :])
+    size = max(1, len(settled) // 4)
+    return settled[:size], settled[-size:]
 
 
 @dataclass

@@ -29,6 +29,11 @@ def test_others_are_treated_as_the_specification_says() -> None:
     assert quirks.behaviour_of(described("Acme", "Wallbox", "1.0")) == Behaviour()
 
 
+def test_pings_find_within_a_minute_that_nobody_is_there() -> None:
+    """Liveness: a ping after one interval of silence, the end after another, with time to tell of it."""
+    assert 2 * Behaviour().ping_interval_s <= 55
+
+
 def test_a_site_adds_quirks_of_its_own_and_the_last_wins(settings) -> None:
     settings.OCPP_QUIRKS = [
         {"vendor": "Acme*", "ping_interval_s": 120},
