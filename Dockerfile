@@ -2,7 +2,7 @@
 # `docker build --target gateway .` makes the gateway alone, for the edge: no Django, nothing that knows a database.
 # See docker-compose.yml.
 
-FROM python:3.13-slim AS base
+FROM python:3.13.11-slim AS base
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN groupadd --gid 10001 csms \
     && useradd --uid 10001 --gid csms --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin csms

@@ -1,4 +1,4 @@
-"""Checks docker-compose.yml, Dockerfile and .env.example as far as that goes without a Docker engine.
+"""Checks docker-compose.yml, Dockerfile, .env.example and the workflows as far as that goes without a Docker engine.
 
 Where `docker compose` is installed, its own parser reads the file first. The rest is what would only show at run time:
 a health check or a restart policy that is missing, a dependency, volume, network or file that does not exist, a
@@ -32,6 +32,12 @@ FIXED = {"WSGATE_LISTEN"}
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 DURATION = re.compile(r"(\d+(h|m|s|ms))+")
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?])?")
+ACTION = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
+"""A tag can be moved to other code, the hash of a commit cannot."""
+IMAGE = re.compile(
+    r"(?:[\w./-]*/)?(?:[\w-]+:v?\d+\.\d+\.\d+[\w.-]*|postgres:\d+\.\d+[\w.-]*|[^@\s]+@sha256:[0-9a-f]{64})"
+)
+"""An exact version (PostgreSQL's have two numbers), or a digest: python:3.13 is another image every month."""
 NO_TIME = "10s"
 """What a service has to stop that says nothing else."""
 
@@ -63,7 +69,13 @@ def main() -> int:
     """The exit code: 0 when nothing was found, else 1, each finding on a line."""
     text = Path("docker-compose.yml").read_text()
     compose: dict[str, Any] = yaml.safe_load(text)
-    findings = [*check_with_docker(), *check_services(compose), *check_variables(text), *check_dockerfile()]
+    findings = [
+        *check_with_docker(),
+        *check_services(compose),
+        *check_variables(text),
+        *check_dockerfile(),
+        *check_workflows(),
+    ]
     print("\n".join(findings), end="\n" if findings else "")
     return 1 if findings else 0
 
@@ -107,8 +119,7 @@ def check_settings(services: dict[str, Any]) -> Iterator[str]:
 def check_service(name: str, service: dict[str, Any], compose: dict[str, Any]) -> Iterator[str]:
     if unknown := set(service) - SERVICE_KEYS:
         yield f"unknown key {', '.join(sorted(unknown))}"
-    if ":" not in service["image"] or service["image"].endswith(":latest"):
-        yield f"image {service['image']} needs a tag that stays"
+    yield from check_image(service["image"])
     if "restart" not in service:
         yield "no restart policy"
     if "test" not in service.get("healthcheck", {}) and service["restart"] != "no":
@@ -139,6 +150,11 @@ def check_service(name: str, service: dict[str, Any], compose: dict[str, Any]) -
     for word in service.get("healthcheck", {}).get("test", []):
         if word.endswith(".py") and not Path(word).exists():
             yield f"health check: {word} does not exist"
+
+
+def check_image(image: str) -> Iterator[str]:
+    if not IMAGE.fullmatch(image):
+        yield f"image {image} is not pinned: give its exact version, such as 3.13.11, or its digest"
 
 
 def check_durations(service: dict[str, Any]) -> Iterator[str]:
@@ -174,13 +190,17 @@ def check_dockerfile() -> Iterator[str]:
     let_through = {
         line[1:].rstrip("/") for line in Path(".dockerignore").read_text().splitlines() if line.startswith("!")
     }
-    user = "root"
+    user, stages = "root", set[str]()
     for line in Path("Dockerfile").read_text().splitlines():
         word, _, rest = line.partition(" ")
         if word == "USER":
             user = rest
         if word == "FROM":
             user = "root"
+            base, _, stage = rest.partition(" AS ")
+            if base not in stages:
+                yield from (f"Dockerfile: {finding}" for finding in check_image(base))
+            stages.add(stage)
         if word == "COPY" and "--from" not in rest:
             for source in rest.split()[:-1]:
                 if not Path(source).exists():
@@ -189,6 +209,34 @@ def check_dockerfile() -> Iterator[str]:
                     yield f"Dockerfile: COPY {source}: .dockerignore keeps it out"
     if user == "root":
         yield "Dockerfile: runs as root"
+
+
+def check_workflows() -> Iterator[str]:
+    for file in sorted(Path(".github/workflows").glob("*.y*ml")):
+        yield from check_workflow(file.name, file.read_text())
+
+
+def check_workflow(name: str, text: str) -> Iterator[str]:
+    """Actions are pinned by the full hash of a commit, images by their exact version, for each entry of a matrix."""
+    for job in yaml.safe_load(text)["jobs"].values():
+        container = job.get("container", {})
+        images = [container if isinstance(container, str) else container.get("image")]
+        images += [service["image"] for service in job.get("services", {}).values()]
+        for image in (one for named in images if named for one in spread(named, job)):
+            yield from (f"{name}: {finding}" for finding in check_image(image))
+        for used in [job.get("uses"), *(step.get("uses") for step in job.get("steps") or ())]:
+            if used and used.startswith("docker://"):
+                yield from (f"{name}: {finding}" for finding in check_image(used.removeprefix("docker://")))
+            elif used and not used.startswith("./") and not ACTION.fullmatch(used):
+                yield f"{name}: action {used} is not pinned: give the full hash of a commit"
+
+
+def spread(image: str, job: dict[str, Any]) -> list[str]:
+    """The image for each value of the variable of the matrix that it names."""
+    found = re.search(r"\$\{\{ *matrix\.(\w+) *\}\}", image)
+    if found is None:
+        return [image]
+    return [image.replace(found[0], str(value)) for value in job["strategy"]["matrix"][found[1]]]
 
 
 if __name__ == "__main__":

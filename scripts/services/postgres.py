@@ -17,7 +17,7 @@ from .processes import as_account, last_lines, make_private_dir, run, wait_for
 NAME = "postgres"
 LABEL = "PostgreSQL"
 ACCOUNT = "postgres"
-IMAGE = "postgres:17-alpine"
+IMAGE = "postgres:17.10-alpine"
 USUAL = "postgresql://postgres:postgres@localhost:5432/postgres"
 START_TIMEOUT_S = 60
 

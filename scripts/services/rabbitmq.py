@@ -22,7 +22,7 @@ from .processes import as_account, is_alive, last_lines, make_private_dir, termi
 NAME = "rabbitmq"
 LABEL = "RabbitMQ"
 ACCOUNT = "rabbitmq"
-IMAGE = "rabbitmq:4-alpine"
+IMAGE = "rabbitmq:4.3.5-alpine"
 USUAL = "amqp://guest:guest@localhost:5672/%2F"
 # Who uses the own node at the same time must not take the other's frames: each has a virtual host of its own.
 VIRTUAL_HOSTS = ("tests", "cluster", "bench")

@@ -127,9 +127,11 @@ async def test_deeply_nested_and_absurd_frames(pki: Pki) -> None:
 
 async def test_flood_of_frames(pki: Pki) -> None:
     async with attacked(pki, max_frames_per_second=50) as system, system.owner() as owner:
-        flooding = asyncio.create_task(flood(owner, 200))
+        flooding = asyncio.create_task(flood(owner, 500))
         await until(lambda: system.hits(limits.FRAME_RATE) > 0)
         await system.is_unharmed()
+        read = await in_database(lambda: Message.objects.filter(charge_point__identity="OWNER").count())
+        assert 0 < read < 400
         await system.seen("frame_rate", "OWNER")
         flooding.cancel()
 
