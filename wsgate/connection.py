@@ -30,13 +30,12 @@ from ocppj.session import (
 from wsgate import limits
 from wsgate.config import Config
 from wsgate.gate import Gate
-from wsgate.limits import Bucket
 from wsgate.liveness import Liveness, Verdict
 from wsgate.metrics import CLOSE_CODES
 from wsgate.registry import Registry
 from wsgate.relay import Relay, wall_clock
 from wsgate.reporter import Reporter
-from wsgate.websocket import BURST_S, Websocket
+from wsgate.websocket import Websocket
 from wsgate.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -59,7 +58,6 @@ class ChargePointConnection:
         "_commands_before_open",
         "_config",
         "_drainer",
-        "_frames",
         "_gate",
         "_has_ended",
         "_has_opened",
@@ -99,8 +97,6 @@ class ChargePointConnection:
         self._registry = registry
         self._loop = websocket.loop
         self._gate = gate
-        rate = config.max_frames_per_second
-        self._frames = Bucket(rate, max(1.0, rate * BURST_S), self._loop.time())
         self._reporter = Reporter(relay, self, session_id, identity)
         self._writer = Writer(websocket)
         self._liveness = Liveness(settings)
@@ -170,7 +166,7 @@ class ChargePointConnection:
             if session.is_full:
                 continue  # the connection is being closed, see below: what still comes is not kept
             now = self._loop.time()
-            wait_s = self._frames.take(1, now)
+            wait_s = self._websocket.frames.take(1, now)
             self._handle(session.receive(raw, now), now)
             if wait_s:
                 await self._slow_down(wait_s, now)
@@ -413,7 +409,7 @@ class ChargePointConnection:
 
     def _heard_at(self, now: float) -> float:
         """When the charge point last gave a sign of life; while we do not read, it is taken to be alive."""
-        return self._websocket.received_at if self._room is None else now
+        return now if self._room is not None or self._websocket.is_held else self._websocket.received_at
 
     def _next_due(self, now: float) -> float | None:
         times = [self._liveness.next_check(self._heard_at(now)), self._session.next_timeout()]

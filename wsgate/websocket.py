@@ -1,6 +1,7 @@
 """The server side of one websocket, with what ``websockets`` leaves to be added.
 
-Synchronous writes, a receive time, TLS that begins only after the gate has let the socket in, and a limit of bytes.
+Synchronous writes, a receive time, TLS that begins only after the gate has let the socket in, and limits of bytes and
+of control frames.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
-from websockets.protocol import State
+from websockets.frames import DATA_OPCODES, Frame
+from websockets.protocol import Event, State
 
 from wsgate import limits
 from wsgate.config import Config
@@ -53,6 +55,10 @@ class Websocket(ServerConnection):
         """Who is at the other end; behind a trusted proxy as of the request."""
         burst = max(config.max_bytes_per_second * BURST_S, config.max_frame_bytes * 2)
         self._bytes = Bucket(config.max_bytes_per_second, burst, self.loop.time())
+        rate = config.max_frames_per_second
+        self.frames = Bucket(rate, max(1.0, rate * BURST_S), self.loop.time())
+        """Messages are taken out of it where they are read (``wsgate.connection``), all other frames here."""
+        self._frames_wait_s = 0.0
         self.offered_subprotocols: tuple[str, ...] = ()
         self.charge_point: ChargePointConnection | None = None
         self.is_for_page = False
@@ -161,20 +167,38 @@ class Websocket(ServerConnection):
             return
         now = self.received_at = self.loop.time()
         self._gate.tally.received_bytes += len(data)
-        if self._held:
+        if self.is_held:
             self._held.append(data)
+            self.transport.pause_reading()  # the library, whose queue is empty again, reads on
             return
         wait_s = self._bytes.take(len(data), now)
         if wait_s:
-            self._hold(data, wait_s, now)
+            self._held.append(data)
+            self._hold(limits.BYTE_RATE, wait_s, now)
         else:
-            super().data_received(data)
+            self._feed(data, now)
 
-    def _hold(self, data: bytes, wait_s: float, now: float) -> None:
+    def _feed(self, data: bytes, now: float) -> None:
+        self._frames_wait_s = 0.0
+        super().data_received(data)
+        if self._frames_wait_s and not self.transport.is_closing():
+            self._hold(limits.FRAME_RATE, self._frames_wait_s, now)
+
+    def process_event(self, event: Event) -> None:
+        super().process_event(event)
+        if isinstance(event, Frame) and not (event.fin and event.opcode in DATA_OPCODES):
+            # Pings, pongs, fragments: each costs as much as a message, and an answer if it is a ping.
+            self._frames_wait_s = self.frames.take(1, self.received_at)
+
+    @property
+    def is_held(self) -> bool:
+        """It is not read at present: there were too many bytes, or frames."""
+        return self._release is not None
+
+    def _hold(self, kind: str, wait_s: float, now: float) -> None:
         """Read nothing for a while; what has been read is kept back, so that it stays in order."""
         identity = "" if self.charge_point is None else self.charge_point.identity
-        self._gate.incidents.note(limits.BYTE_RATE, self.origin.address, now, identity)
-        self._held.append(data)
+        self._gate.incidents.note(kind, self.origin.address, now, identity)
         self.transport.pause_reading()
         self._release = self.loop.call_later(wait_s, self._go_on)
 
@@ -184,10 +208,13 @@ class Websocket(ServerConnection):
         self._release.cancel()
         self._release = None
         held, self._held = b"".join(self._held), []
-        self._bytes.take(0, self.loop.time())
-        with contextlib.suppress(RuntimeError):
-            self.transport.resume_reading()  # first: what follows may pause it again
-        super().data_received(held)
+        now = self.received_at = self.loop.time()  # what came meanwhile is only read now
+        self._bytes.take(0, now)
+        if not self.recv_messages.paused:  # the library reads on when its queue is empty
+            with contextlib.suppress(RuntimeError):
+                self.transport.resume_reading()  # first: what follows may pause it again
+        if held:
+            self._feed(held, now)
 
     def eof_received(self) -> None:
         if self._is_made:

@@ -185,6 +185,38 @@ async def flooding(websocket, number: int) -> None:
         await websocket.send(HEARTBEAT.format(each))
 
 
+async def pings(websocket, number: int) -> None:
+    for each in range(number):
+        await websocket.ping(str(each))
+
+
+async def pongs(websocket, number: int) -> None:
+    for each in range(number):
+        await websocket.pong(str(each))
+
+
+async def fragmented(websocket, number: int) -> None:
+    await websocket.send(iter(HEARTBEAT.format("whole").ljust(number)))
+
+
+@pytest.mark.parametrize("flood", [pings, pongs, fragmented])
+async def test_frames_that_are_no_messages_count_as_well(flood, caplog: pytest.LogCaptureFixture):
+    async with running_site(max_frames_per_second=100) as site:
+        async with site.connect("/ocpp/FLOOD") as flooding, site.connect("/ocpp/CP001") as other:
+            started = time.monotonic()
+            await flood(flooding, 320)
+            await until(lambda: count(site, limits.FRAME_RATE) > 0)
+            await flooding.send(HEARTBEAT.format("after"))
+            await other.send(HEARTBEAT.format("1"))
+            assert await receive(other) == '[3,"1",{}]'
+            assert not [frame for frame in site.backend.all(Frame) if b"after" in frame.raw]
+            while await receive(flooding) != '[3,"after",{}]':
+                pass
+        assert time.monotonic() - started >= 1  # a burst of 200, then 100 in a second
+    noted = [vars(record)["charge_point"] for record in caplog.records if "too many frames" in record.message]
+    assert noted == ["FLOOD"]
+
+
 async def test_flood_of_bytes_is_slowed_down_and_nothing_is_lost():
     async with running_site(max_bytes_per_second=200_000, max_frame_bytes=100_000) as site:
         async with site.connect() as websocket:
