@@ -2,15 +2,22 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from ocpp_app.models import ChargePoint
 from ocppj import envelope
 from tests.actions import ACTIONS
 from tests.docs.pages import ROOT
+from tests.docs.shell import CentralSystemOf, Shell
+from tests.e2e.central_system import Single
+from tests.e2e.conftest import new_launcher
+from tests.e2e.conftest import sqlite_template as sqlite_template
 from tests.ocpp_app.conftest import private_files as private_files
 from tests.ocpp_app.conftest import pytest_configure as pytest_configure
 from tests.ocpp_app.site import Site, call_of
@@ -44,3 +51,31 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, "myapp.ocpp", module)
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "examples"))
     return module
+
+
+@pytest.fixture(scope="session")
+def central_system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CentralSystemOf]:
+    """A ``runcsms`` of its own for what a page does from outside; it starts when the first page needs it."""
+    launcher = new_launcher(tmp_path_factory.mktemp("docs"), request)
+    yield cache(launcher.single)
+    launcher.end()
+
+
+@pytest.fixture
+def no_central_system() -> CentralSystemOf:
+    def refuse() -> Single:
+        raise AssertionError("Nothing here needs one.")
+
+    return refuse
+
+
+@pytest.fixture
+def shell(central_system: CentralSystemOf, tmp_path: Path) -> Iterator[Shell]:
+    """The reader's shell. The second round, on PostgreSQL, is about Django's database alone."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    shell = Shell(checkout, central_system, starts_programs=connection.vendor == "sqlite")
+    yield shell
+    shell.close()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("**/*.md")])
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), *(ROOT / "docs").glob("**/*.md")]
+)
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[\w+-]*)[^\n`]*$")
 _INCLUDE = re.compile(r"^ *--8<-- \"(?P<path>[^\":]+)(?::(?P<section>[\w-]+))?\"$")
 _NOT_RUN = re.compile(r"^ *<!-- not run: (?P<why>.+) -->$")
