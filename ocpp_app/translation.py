@@ -25,7 +25,24 @@ _END = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 class _Template(NamedTuple):
     text: str
     core: str
-    pattern: re.Pattern[str]
+    literals: tuple[str, ...]
+    names: tuple[str, ...]
+    """Of the holes, one between each two of the literals."""
+
+    def values_in(self, text: str) -> dict[str, str] | None:
+        """What stands in the holes; None where it is another text. In one pass: a pattern with as many holes would try
+        every way to divide a text of a charge point that repeats the literals."""
+        first, *middle, last = self.literals
+        at, end = len(first), len(text) - len(last)
+        if at > end or not text.startswith(first) or not text.endswith(last):
+            return None
+        values = {}
+        for name, literal in zip(self.names, middle, strict=False):
+            found = text.find(literal, at, end)
+            if found < 0:
+                return None
+            values[name], at = text[at:found], found + len(literal)
+        return {**values, self.names[-1]: text[at:end]}
 
 
 def tell(text: object) -> str:
@@ -52,11 +69,10 @@ def _whole(text: str, depth: int) -> str | None:
     if text in _known():
         return gettext(_known()[text]).replace("%%", "%") if text else ""
     for template in _templates():
-        if template.core in text and (match := template.pattern.fullmatch(text)):
-            values = {
-                name: _translated(value, depth - 1) if depth else value for name, value in match.groupdict().items()
-            }
-            return gettext(template.text) % values
+        values = template.values_in(text) if template.core in text else None
+        if values is not None:
+            told = {name: _translated(value, depth - 1) if depth else value for name, value in values.items()}
+            return gettext(template.text) % told
     return None
 
 
@@ -75,10 +91,6 @@ def _templates() -> tuple[_Template, ...]:
         parts = _HOLE.split(text)
         if len(parts) == 1:
             continue
-        literals = [part.replace("%%", "%") for part in parts[::2]]
-        pattern = "".join(
-            re.escape(literal) + (f"(?P<{name}>.*?)" if name else "")
-            for literal, name in zip(literals, [*parts[1::2], ""], strict=True)
-        )
-        made.append(_Template(text, max(literals, key=len), re.compile(pattern, re.DOTALL)))
+        literals = tuple(part.replace("%%", "%") for part in parts[::2])
+        made.append(_Template(text, max(literals, key=len), literals, tuple(parts[1::2])))
     return tuple(sorted(made, key=lambda template: -len(_HOLE.sub("", template.text))))
