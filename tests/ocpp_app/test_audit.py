@@ -75,10 +75,19 @@ def test_an_entry_is_neither_changed_nor_deleted_by_the_models() -> None:
 
 
 def test_the_database_itself_refuses_to_change_an_entry() -> None:
-    entry = AuditEntry.objects.create(action="something")
+    mine, other = Organisation.default(), Organisation.objects.create(name="Other", slug="other")
+    charge_point = ChargePoint.objects.create(identity="CP1", organisation=other)
+    entry = AuditEntry.objects.create(action="something", organisation=mine)
     statements = [f"UPDATE ocpp_app_auditentry SET {column} = 'x'" for column in ("actor", "action", "subject")]
+    statements.append(f"UPDATE ocpp_app_auditentry SET organisation_id = {other.pk} WHERE id = {entry.pk}")
+    statements.append(f"UPDATE ocpp_app_auditentry SET charge_point_id = {charge_point.pk} WHERE id = {entry.pk}")
     if connection.vendor == "postgresql":
         statements.append("DELETE FROM ocpp_app_auditentry")
+    else:
+        columns = "id, at, actor, actor_id, remote_address, action, subject, detail"
+        statements.append(
+            f"INSERT OR REPLACE INTO ocpp_app_auditentry ({columns}) VALUES ({entry.pk}, '', '', '', '', 'x', '', '')"
+        )
     for statement in statements:
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
