@@ -64,9 +64,14 @@ def wire(connect: Connect) -> Wire:
 @pytest.fixture
 def private_files(settings: Any, tmp_path: Path) -> Any:
     """An empty storage for firmware, diagnostics and the development CA."""
-    options = {**settings.STORAGES["ocpp"]["OPTIONS"], "location": tmp_path / "files"}
-    settings.STORAGES = {**settings.STORAGES, "ocpp": {**settings.STORAGES["ocpp"], "OPTIONS": options}}
+    settings.STORAGES = storages_in(tmp_path / "files")
     return storage
+
+
+def storages_in(folder: Path) -> dict[str, Any]:
+    """STORAGES with private files in this folder."""
+    ocpp: Any = django_settings.STORAGES["ocpp"]
+    return {**django_settings.STORAGES, "ocpp": {**ocpp, "OPTIONS": {**ocpp["OPTIONS"], "location": folder}}}
 
 
 @pytest.fixture

@@ -67,8 +67,8 @@ def test_staff_finds_nothing_of_it_elsewhere(staff: Client) -> None:
     assert staff.get(reverse("admin:autocomplete"), query).status_code == 403
 
 
-@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
-def test_an_action_does_nothing_for_staff(model: Any, staff: Client) -> None:
-    address = reverse(f"admin:ocpp_app_{model._meta.model_name}_changelist")
-    for name in admin.site.get_model_admin(model).actions or ():
-        assert staff.post(address, {"action": name, "_selected_action": ["1"]}).status_code == 403
+def test_an_action_does_nothing_for_staff(staff: Client) -> None:
+    for model in OURS:
+        address = reverse(f"admin:ocpp_app_{model._meta.model_name}_changelist")
+        for name in admin.site.get_model_admin(model).actions or ():
+            assert staff.post(address, {"action": name, "_selected_action": ["1"]}).status_code == 403, (model, name)

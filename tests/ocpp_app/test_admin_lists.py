@@ -19,7 +19,7 @@ from ocpp_app.models import (
     ProfileAssignment,
     ProfileInstallation,
 )
-from tests.ocpp_app.test_admin import act, add_page, form_of, page, text_of
+from tests.ocpp_app.admin_world import act, add_page, form_of, page, text_of
 from tests.ocpp_app.test_charging_profiles import make_profile, start
 from tests.ocpp_app.test_local_lists import answer, newest, sent
 from tests.ocpp_app.wire import Wire

@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from ocpp_app.admin.command_form import MessageForm, specs
 from ocpp_app.models import ChargePoint, Command, CommandBatch
+from tests.ocpp_app.admin_world import text_of
 from tests.ocpp_app.site import Site, call_of, sends
-from tests.ocpp_app.test_admin import text_of
 
 pytestmark = pytest.mark.django_db
 

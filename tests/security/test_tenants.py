@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern
 
-from ocpp_app.access import organisation_id_of, path_to_organisation
+from ocpp_app.access import path_to_organisation
 from ocpp_app.models import ApiToken, IdTag, Organisation, Role, Scope, SecurityEvent, SecurityEventKind
+from tests.ocpp_app.api.shared import kept_ours, kept_theirs, tenants  # noqa: F401
 from tests.ocpp_app.api.test_routes import LISTS, PAIRS, address, named, view_of
-from tests.ocpp_app.api.world import ROOT, Caller, Tenant, make_tenant
+from tests.ocpp_app.api.world import ROOT, Caller, Tenant
 from tests.ocpp_app.console import world as console
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire, ago
 
@@ -26,16 +28,6 @@ def _plain_http(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
     settings.OCPP_API_THROTTLE = ""
     settings.OCPP_SECURITY_PROFILE = 0
-
-
-@pytest.fixture
-def ours(db: None) -> Tenant:
-    return make_tenant("ours")
-
-
-@pytest.fixture
-def theirs(db: None) -> Tenant:
-    return make_tenant("theirs")
 
 
 def everything_of(organisation: Organisation) -> dict[str, list[Any]]:
@@ -86,11 +78,11 @@ def test_no_route_reads_or_changes_what_is_theirs(route: URLPattern, method: str
     assert all(answer.status_code < 500 for answer in answers)
     assert everything_of(theirs.organisation) == untouched
     for model in apps.get_app_config("ocpp_app").get_models():
-        for row in model._default_manager.all():
-            for name in ("site", "tariff", "parent", "tag", "transaction", "charge_point"):
-                linked = getattr(row, name, None)
-                if linked is not None and hasattr(row, "organisation_id"):
-                    assert organisation_id_of(linked) == organisation_id_of(row), (model, name)
+        for name in ("site", "tariff", "parent", "tag", "transaction", "charge_point"):
+            if {name, "organisation"} <= {field.name for field in model._meta.concrete_fields}:
+                linked = model._default_manager.exclude(**{name: None})
+                owner = path_to_organisation(model._meta.get_field(name).related_model)
+                assert not linked.exclude(organisation=F(f"{name}__{owner}")), (model, name)
 
 
 @pytest.mark.parametrize("route", LISTS, ids=named)
@@ -114,7 +106,7 @@ def test_no_filter_finds_what_is_theirs(route: URLPattern, ours: Tenant, theirs:
 
 def test_no_page_of_the_console_reads_or_changes_what_is_theirs(settings: Any) -> None:
     console.make_alive()
-    ours, theirs = console.make_tenant("ours"), console.make_tenant("theirs")
+    ours, theirs = console.make_tenant("mine"), console.make_tenant("foreign")
     client: Client = console.person(ours, Role.ADMIN)
     untouched = everything_of(theirs.organisation)
     at_home = console.addresses(ours)
