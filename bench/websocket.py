@@ -56,8 +56,10 @@ class Websocket(asyncio.Protocol):
         self._write(TEXT, text)
 
     def close(self) -> None:
-        """Begin the closing handshake; ``Owner.closed`` follows."""
-        self._write(CLOSE, NORMAL.to_bytes(2, "big"))
+        """Begin the closing handshake, unless the server was first; ``Owner.closed`` follows."""
+        assert self._transport is not None
+        if not self._transport.is_closing():
+            self._write(CLOSE, NORMAL.to_bytes(2, "big"))
 
     # -- asyncio's calls -------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ def _totals(outcome: Outcome) -> list[str]:
         ]
     lines += [
         "",
-        "| process | longest life | MB after the first minute | MB at its end | MB in the run's first quarter | "
+        "| process | longest life | MB when it had settled | MB at its end | MB in the run's first quarter | "
         "MB in its last quarter | flat |",
         "|---|---|---|---|---|---|---|",
     ]
