@@ -121,7 +121,7 @@ screenshots: services ## pictures of every page of the console, in .services/scr
 # What can be set: SOAK=900 (seconds), CHARGERS=200, SEED=…, PARTS="soak guards cluster storm site" (all),
 # FAULT=broker-killed (only that one, again and again), GUARD=liveness (only that one off). With nothing set it writes docs/generated/faults.md.
 .PHONY: test-faults
-test-faults: setup-dev ## breaks every part under load, again and again, and compares what is left (about 25 minutes)
+test-faults: setup-dev ## breaks every part under load, again and again, and compares what is left (about 35 minutes)
 	@CI=true $(PY) -m scripts.services up rabbitmq postgres >/dev/null
 	@$(TEST_ENV) $(PY) -m tests.faults $(PARTS) $(if $(PARTS)$(FAULT)$(GUARD)$(SOAK)$(CHARGERS),,--write)
 

@@ -127,7 +127,9 @@ class Process:
         """The end of its output, for a message."""
         return "\n".join(self.output().splitlines()[-TAIL_LINES:])
 
-    def wait_for_output(self, text: str, *, times: int = 1, since: int | None = None) -> None:
+    def wait_for_output(
+        self, text: str, *, times: int = 1, since: int | None = None, timeout_s: float = PATIENCE_S
+    ) -> None:
         """Return when it has written this text so often since ``since`` (by default since it was started last)."""
         start = self._started_at_offset if since is None else since
 
@@ -136,7 +138,7 @@ class Process:
             assert found or self.is_running, f"{self.name} has ended\n{self.tail()}"
             return found
 
-        wait_until(is_there, f"{self.name} writes {text!r}")
+        wait_until(is_there, f"{self.name} writes {text!r}", timeout_s)
 
 
 def is_alive(pid: int) -> bool:

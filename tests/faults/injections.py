@@ -28,6 +28,8 @@ BACK_OFF_S = 15.0
 """More where sockets were closed: the longest back-off of a charge point."""
 GONE_FOR_S = 75.0
 """A charge point that vanishes stays away for longer than it may be called online."""
+BACK_WITHIN_S = 120.0
+"""How long a part may take to be back while other faults are at work: it waits for broker and database."""
 Touched = set[str]
 """Which charge points a fault has touched."""
 
@@ -74,7 +76,7 @@ class Scene:
 
     def until_started_again(self, process: Process, old: int, text: str, times: int = 1) -> None:
         wait_until(lambda: process.is_running and process.pid != old, f"{process.name} is started again")
-        process.wait_for_output(text, times=times)
+        process.wait_for_output(text, times=times, timeout_s=BACK_WITHIN_S)
 
 
 # -- processes -----------------------------------------------------------------------------------------------
@@ -83,11 +85,11 @@ class Scene:
 def worker_killed(scene: Scene) -> Touched:
     """kill -9 of one of the worker processes; their parent starts it again."""
     worker = scene.system.worker
-    wait_until(lambda: len(worker.children) == WORKERS, "both worker processes run")
+    wait_until(lambda: len(worker.children) == WORKERS, "both worker processes run", BACK_WITHIN_S)
     victim, mark = scene.chance.choice(worker.children), worker.mark()
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not is_alive(victim), "it is gone")
-    worker.wait_for_output("takes requests", since=mark)
+    worker.wait_for_output("takes requests", since=mark, timeout_s=BACK_WITHIN_S)
     return set()
 
 
@@ -127,8 +129,7 @@ def rolling_restart(scene: Scene) -> None:
     system = scene.system
     is_newer = system.variables.get("DJANGO_SETTINGS_MODULE") == NEWER
     if not is_newer:
-        done = system.manage("migrate", "-v0", DJANGO_SETTINGS_MODULE=NEWER)
-        assert done.returncode == 0, done.stderr
+        migrate(scene)
     system.use_settings(DJANGO_SETTINGS_MODULE="backend.settings" if is_newer else NEWER)
     ready = {system.worker.name: ("takes requests", WORKERS), system.web.name: ("Serving on", 1)}
     for process in system.parts:
@@ -138,8 +139,16 @@ def rolling_restart(scene: Scene) -> None:
         assert process.stop() == 0 or process is system.web
         scene.until_started_again(process, old, *ready.get(process.name, ("Connected to the broker", 1)))
     if is_newer:  # back to the older version; only when nobody uses it any more may what was added go
-        done = system.manage("migrate", "newer", "zero", "-v0", DJANGO_SETTINGS_MODULE=NEWER)
-        assert done.returncode == 0, done.stderr
+        migrate(scene, "newer", "zero")
+
+
+def migrate(scene: Scene, *arguments: str) -> None:
+    """By the newer version; again where another fault has taken the database away."""
+
+    def is_done() -> bool:
+        return not scene.system.manage("migrate", *arguments, "-v0", DJANGO_SETTINGS_MODULE=NEWER).returncode
+
+    wait_until(is_done, "the migration is through", BACK_WITHIN_S)
 
 
 NEWER = "tests.faults.newer.settings"
@@ -235,7 +244,11 @@ def postgres_restarted(scene: Scene) -> None:
     postgres = scene.system.postgres
     old = postgres.process.pid
     postgres.process.send(scene.chance.choice((signal.SIGINT, signal.SIGQUIT)))
-    wait_until(lambda: postgres.process.is_running and postgres.process.pid != old, "PostgreSQL is started again")
+    wait_until(
+        lambda: postgres.process.is_running and postgres.process.pid != old,
+        "PostgreSQL is started again",
+        BACK_WITHIN_S,
+    )
     postgres.wait_until_reachable()
 
 
@@ -385,14 +398,16 @@ class Fault:
     closes_sockets: bool = False
     hides: bool = False
     """Meanwhile the central system cannot know who is online."""
+    part: str = ""
+    """What it is done to: two faults of one part (a broker that is stopped while it is stopped) follow one another."""
 
     @property
     def limit_s(self) -> float:
         return WITHIN_S + BACK_OFF_S if self.closes_sockets else WITHIN_S
 
 
-def hiding(name: str, what: str, inject: Callable[[Scene], Touched | None], *, closes_sockets: bool = False) -> Fault:
-    return Fault(name, what, inject, closes_sockets, hides=True)
+def hiding(name: str, what: str, inject: Callable[[Scene], Touched | None], part: str, *, cuts: bool = False) -> Fault:
+    return Fault(name, what, inject, closes_sockets=cuts, hides=True, part=part)
 
 
 def cutting(name: str, what: str, inject: Callable[[Scene], Touched | None]) -> Fault:
@@ -402,19 +417,19 @@ def cutting(name: str, what: str, inject: Callable[[Scene], Touched | None]) -> 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault("worker-killed", "kill -9 of a worker process", worker_killed),
-        hiding("workers-killed", "kill -9 of all worker processes and their parent", workers_killed),
-        hiding("gateway-killed", "kill -9 of a gateway", gateway_killed, closes_sockets=True),
-        Fault("web-killed", "kill -9 of web while it waits for a command", web_killed),
-        hiding("broker-stopped", "the broker is stopped and started", broker_stopped, closes_sockets=True),
-        hiding("broker-killed", "kill -9 of the broker, full of requests", broker_killed, closes_sockets=True),
-        hiding("broker-blocks", "memory alarm of the broker: it blocks who publishes", broker_blocks),
-        Fault("delivered-twice", "every request reaches the workers twice", delivered_twice),
-        Fault("told-twice", "every reply and every command reaches its gateway twice", told_twice),
-        hiding("postgres-restarted", "PostgreSQL is restarted", postgres_restarted),
-        hiding("connections-dropped", "all connections to PostgreSQL are cut", connections_dropped),
-        hiding("postgres-paused", "PostgreSQL stands still for 30 s", postgres_paused, closes_sockets=True),
-        hiding("pool-taken", "all connections of PostgreSQL are taken", pool_taken),
+        Fault("worker-killed", "kill -9 of a worker process", worker_killed, part="processes"),
+        hiding("workers-killed", "kill -9 of all worker processes and their parent", workers_killed, "processes"),
+        hiding("gateway-killed", "kill -9 of a gateway", gateway_killed, "processes", cuts=True),
+        Fault("web-killed", "kill -9 of web while it waits for a command", web_killed, part="processes"),
+        hiding("broker-stopped", "the broker is stopped and started", broker_stopped, "broker", cuts=True),
+        hiding("broker-killed", "kill -9 of the broker, full of requests", broker_killed, "broker", cuts=True),
+        hiding("broker-blocks", "memory alarm of the broker: it blocks who publishes", broker_blocks, "broker"),
+        Fault("delivered-twice", "every request reaches the workers twice", delivered_twice, part="broker"),
+        Fault("told-twice", "every reply and every command reaches its gateway twice", told_twice, part="broker"),
+        hiding("postgres-restarted", "PostgreSQL is restarted", postgres_restarted, "database"),
+        hiding("connections-dropped", "all connections to PostgreSQL are cut", connections_dropped, "database"),
+        hiding("postgres-paused", "PostgreSQL stands still for 30 s", postgres_paused, "database", cuts=True),
+        hiding("pool-taken", "all connections of PostgreSQL are taken", pool_taken, "database"),
         cutting("half-open", "packets of a tenth of the sockets are dropped", half_open),
         cutting("answers-lost", "answers to charge points are dropped, then the sockets reset", answers_lost),
         cutting("vanished", "charge points vanish for 75 s", vanished),
@@ -425,7 +440,8 @@ FAULTS: dict[str, Fault] = {
             "rolling-restart",
             "SIGTERM of one part after the other, a migration before",
             rolling_restart,
-            closes_sockets=True,
+            "processes",
+            cuts=True,
         ),
     )
 }

@@ -1,11 +1,12 @@
 """A run: a central system, a fleet, faults one by one or all mixed, and the reconciliation at the end."""
 
+import math
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,8 +82,8 @@ class Outcome:
     """The longest that a charge point was shown online or offline wrongly, and how long it may be."""
     without_pings_wrongly_s: tuple[float, float] = (0.0, 0.0)
     """The same of the models without pings."""
-    is_soak: bool = False
-    """Whether all faults were mixed."""
+    least_times: int = 0
+    """How often every fault has to happen."""
     growths: list[Growth] = field(default_factory=list)
     restarts: int = 0
     tracebacks: list[str] = field(default_factory=list)
@@ -91,10 +92,8 @@ class Outcome:
     def violations(self) -> list[str]:
         """Everything that is demanded and was not kept."""
         found = [f"{one.fault.name}: {one.complaint}" for one in self.injections if not one.is_kept]
-        if self.is_soak:
-            times = Counter(one.fault.name for one in self.injections)
-            least = OFTEN if self.seconds >= SOAK_S else 1
-            found += [f"{name}: only {times[name]} times" for name in FAULTS if times[name] < least]
+        times = Counter(one.fault.name for one in self.injections)
+        found += [f"{name}: only {times[name]} times" for name in FAULTS if times[name] < self.least_times]
         if not self.findings.is_clean:
             found.append(f"the reconciliation:\n{self.findings.described()}")
         found += [
@@ -121,6 +120,8 @@ class Run:
         pace: float = 1.0,
     ) -> None:
         self.outcome = Outcome(seed, chargers=chargers)
+        self._turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        """By what a fault is done to: one at a time."""
         self._began = time.monotonic()
         self.system = system
         balancer = Balancer(HOST, system.ws_ports)
@@ -163,21 +164,21 @@ class Run:
             self._pause(2.0, 6.0)
 
     def mixed(self, seconds: float, say: Say) -> None:
-        """Rounds of all faults in random order: in one round each alone, in the next as they come. The first round is
-        never cut short."""
-        self.outcome.is_soak = True
+        """Rounds of all faults in random order: in one round each alone, in the next as they come. As many rounds as
+        are demanded are never cut short."""
+        self.outcome.least_times = least = OFTEN if seconds >= SOAK_S else 1
         ends_at, number = time.monotonic() + seconds, 0
-        while time.monotonic() < ends_at:
+        while number < least or time.monotonic() < ends_at:
             number += 1
             faults = self.scene.chance.sample(list(FAULTS.values()), len(FAULTS))
             if number % 2:
                 for fault in faults:
-                    if number > 1 and time.monotonic() > ends_at:
+                    if number > least and time.monotonic() > ends_at:
                         break
                     say(self._inject(fault))
                     self._pause(1.0, 4.0)
             else:
-                self._overlapping(faults, ends_at, say)
+                self._overlapping(faults, math.inf if number <= least else ends_at, say)
 
     def _overlapping(self, faults: list[Fault], ends_at: float, say: Say) -> None:
         threads = []
@@ -197,6 +198,10 @@ class Run:
         self._wait_for_usual_rate()
 
     def _inject(self, fault: Fault, *, is_alone: bool = True) -> Injection:
+        with self._turns[fault.part] if fault.part else nullcontext():
+            return self._inject_now(fault, is_alone=is_alone)
+
+    def _inject_now(self, fault: Fault, *, is_alone: bool) -> Injection:
         injection = Injection(fault, time.monotonic(), is_alone=is_alone)
         self.outcome.injections.append(injection)
         before = self.watch.answered(time.monotonic())

@@ -145,9 +145,9 @@ def one_process(folder: Path, say: Say) -> Section:
             folder, site, min(SITE_CHARGERS, int(os.environ.get("CHARGERS") or SITE_CHARGERS)), _seed(), ends, 6.0
         )
         killed = hiding(
-            "runcsms-killed", "kill -9 of runcsms", lambda scene: kill_runcsms(site, scene), closes_sockets=True
+            "runcsms-killed", "kill -9 of runcsms", lambda scene: kill_runcsms(site, scene), "processes", cuts=True
         )
-        full = hiding("disk-full", "the disk of SQLite is full", lambda scene: fill(disk, scene), closes_sockets=True)
+        full = hiding("disk-full", "the disk of SQLite is full", lambda scene: fill(disk, scene), "disk", cuts=True)
         for fault in (killed, full, killed, full) if is_small else (killed, killed):
             run.alone([fault])
             last = run.outcome.injections[-1]
