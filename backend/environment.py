@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
 
 WORDS = {
     **dict.fromkeys(("on", "true", "yes", "1"), True),
@@ -80,6 +81,13 @@ class Environment(environ.Env):
             raise WrongSetting(f"{var} is {str(path)!r}, which is no folder and cannot be made one: {error}.") from None
         return path
 
+    def read_further(self, default: Path) -> None:
+        """Read further variables from the file that ENV_FILE names, which must be there, or else from the default."""
+        named = self.ENVIRON.get("ENV_FILE", "").strip()
+        if named and not Path(named).exists():
+            raise WrongSetting(f"ENV_FILE names {named!r}, which is not there.")
+        self.read_env(named or default)
+
     def secret(self, name: str) -> str:
         """A secret from the environment, or from the file that ``<name>_FILE`` names; empty without either."""
         file: str = self.str(f"{name}_FILE", default="")
@@ -106,3 +114,20 @@ class Environment(environ.Env):
         if not config.get("NAME"):
             raise wrong
         return config
+
+
+def explain_database(error: DatabaseError) -> str:
+    """What an operator needs to know where no connection can be made; empty where one can, so that it is our error."""
+    try:
+        connection.close()
+        connection.ensure_connection()
+    except DatabaseError:
+        words = str(error).strip().rstrip(".")
+        return f"The database cannot be used: {words}. {_DATABASE_HINTS[connection.vendor]}"
+    return ""
+
+
+_DATABASE_HINTS = {
+    "sqlite": "Does DATABASE_URL name a file in a folder that is there and may be written to?",
+    "postgresql": "Does DATABASE_URL name the right server, user, password and database, and does the server run?",
+}

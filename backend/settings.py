@@ -8,12 +8,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from backend.environment import Environment
+from backend.environment import Environment, WrongSetting
 from ocpp_app.api.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
-env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+env.read_further(BASE_DIR / ".env")
 
 #: The folder of the database, the secret key and the files of charge points (default: `data` beside `manage.py`)
 DATA_DIR = env.folder("DATA_DIR", default=BASE_DIR / "data")
@@ -175,6 +175,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY el
 SESSION_COOKIE_HTTPONLY = True
 #: After so many hours people sign in again.
 SESSION_COOKIE_AGE = env.int("SESSION_HOURS", default=168) * 3600
+if SESSION_COOKIE_AGE <= 0:
+    raise WrongSetting("SESSION_HOURS is not above 0: nobody could sign in.")
 X_FRAME_OPTIONS = "DENY"
 
 # -- OCPP ----------------------------------------------------------------------------------------------------

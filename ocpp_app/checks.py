@@ -108,10 +108,18 @@ def check_relay(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
     if conf.read("OCPP_RELAY") == "amqp" and not url:
         hint = "Set AMQP_URL to amqp://user:password@host:5672/, or OCPP_RELAY to 'memory' for one process."
         return [Error("OCPP_RELAY is 'amqp', but there is no AMQP_URL.", hint=hint, id="ocpp_app.E003")]
-    if any(urlsplit(each).scheme not in ("amqp", "amqps") for each in broker_urls(url)):
-        hint = "It begins with amqp:// or amqps://; several, for a broker cluster, are separated by commas."
+    if not all(_is_amqp(each) for each in broker_urls(url)):
+        hint = "Such as amqp://user:password@host:5672/vhost; several, for a cluster, are separated by commas."
         return [Error("AMQP_URL is no AMQP URL.", hint=hint, id="ocpp_app.E004")]
     return []
+
+
+def _is_amqp(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("amqp", "amqps") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 @register()

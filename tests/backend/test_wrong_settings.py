@@ -45,6 +45,8 @@ def settings_with(folder: Path, monkeypatch: pytest.MonkeyPatch, **variables: st
         ("SECRET_KEY_FILE", "/nowhere/key", "cannot be read"),
         ("AMQP_URL_FILE", "/nowhere/url", "cannot be read"),
         ("DATA_DIR", "/dev/null/data", "no folder"),
+        ("ENV_FILE", "/nowhere/.env", "which is not there"),
+        ("SESSION_HOURS", "0", "above 0"),
     ],
 )
 def test_wrong_variable_is_named_with_what_to_do(
@@ -79,6 +81,7 @@ def test_what_can_be_meant_is_read(
 
 
 PROGRAMS = {
+    "migrate": (*MANAGE, "migrate"),
     "runcsms": (*MANAGE, "runcsms"),
     "worker": (*MANAGE, "consume_rpc_queue"),
     "events": (*MANAGE, "deliver_events"),
@@ -92,6 +95,10 @@ PROGRAMS = {
     [
         ("runcsms", "OCPP_WORKER_BATCH", "many", "OCPP_WORKER_BATCH is 'many': use a whole number."),
         ("runcsms", "WSGATE_MAX_FRAME_BYTES", "much", "WSGATE_MAX_FRAME_BYTES"),
+        ("runcsms", "DATABASE_URL", "sqlite:////nowhere/csms.sqlite3", "in a folder that is there"),
+        ("migrate", "DATABASE_URL", "sqlite:////etc/hosts", "file is not a database. Does DATABASE_URL"),
+        ("migrate", "DATABASE_URL", "postgres://u:hidden@127.0.0.1:9/csms", "right server, user, password"),
+        ("worker", "AMQP_URL", "amqp://localhost:port/", "amqp://user:password@host:5672/vhost"),
         ("worker", "LOG_FORMAT", "xml", "LOG_FORMAT is 'xml': use one of text, json."),
         ("worker", "OCPP_UNKNOWN_ID_TAG", "maybe", "Use one of 'reject', 'accept'."),
         ("events", "OCPP_EVENTS_EXCHANGE", "ocpp.events", "Set AMQP_URL"),
@@ -116,4 +123,6 @@ def test_nothing_starts_with_a_wrong_setting(program: str, name: str, value: str
     assert done.returncode not in (0, None), done.stdout
     last = "\n".join(done.stderr.strip().splitlines()[-4:])
     assert words in last, done.stderr
+    assert ("Traceback" in done.stderr) == (program == "web")  # of the web server's own
+    assert "hidden" not in done.stderr
     assert not list(tmp_path.glob("*.sqlite3")), "the database was touched"

@@ -79,10 +79,11 @@ class Command(BaseCommand):
             settings.OCPP_TRANSFER_URL = f"http://{_shown(http)}{path.partition('upload/')[0]}"
         if conf.read("OCPP_WEBSOCKET_URL") == conf.DEFAULTS["OCPP_WEBSOCKET_URL"]:
             settings.OCPP_WEBSOCKET_URL = f"ws://{{host}}:{config.listen[0].port}/ocpp"
+        system = CentralSystem(config, http)  # what is wrong with it is said before the database is touched
         call_command("migrate", interactive=False, verbosity=0)
         close_all_sessions()  # left open by a run that was killed; there is no other gateway
         leases.release_all()  # nor anybody else who works on anything
-        CentralSystem(config, http).run()
+        system.run()
 
 
 class CentralSystem:
