@@ -148,10 +148,19 @@ def test_every_problem_names_its_line_and_column(text: str | bytes, problems: li
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", " =1", "''-x"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "\n1", "＝1", "'=1", " =1", "''-x"])
 def test_formulas_are_neutralised_and_come_back(cell: str) -> None:
     written = spreadsheets.safe(cell)
     assert written == "'" + cell
+    assert spreadsheets.plain(written) == cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [("x;=1", "x;'=1"), ("a; '-b;c", "a;' '-b;c"), ("\t=1", "'\t'=1"), ("x\n@1;", "x\n'@1;"), ("a;b", "a;b")],
+)
+def test_what_a_spreadsheet_takes_for_the_next_cell_is_none_either(cell: str, written: str) -> None:
+    assert spreadsheets.safe(cell) == written
     assert spreadsheets.plain(written) == cell
 
 
@@ -160,7 +169,7 @@ def test_everything_else_is_written_as_it_is(cell: Any) -> None:
     assert spreadsheets.safe(cell) == cell
 
 
-@given(cell=st.text())
+@given(cell=st.text() | st.text("=-;\t\n'| x＝"))
 def test_no_text_gets_lost(cell: str) -> None:
     assert spreadsheets.plain(spreadsheets.safe(cell)) == cell
     assert not spreadsheets.safe(cell).startswith(spreadsheets.FORMULA)
