@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 
 from ocpp_app import chains, conf, data_transfer, quirks
+from ocpp_app.models import ChargePoint, SecurityProfile
 from ocppj.frames import MessageType
 from ocppj.queues import broker_urls
 from ocppj.tracing import ADVICE
@@ -22,7 +24,11 @@ CHOICES = {
     "OCPP_UNKNOWN_ID_TAG": ("reject", "accept"),
     "OCPP_RPC_QUEUE_TYPE": ("classic", "quorum"),
     "OCPP_RELAY": ("amqp", "memory", None, ""),
-    "OCPP_SECURITY_PROFILE": (0, 1, 2, 3),
+    "OCPP_SECURITY_PROFILE": (1, 2, 3),
+}
+MORE_HINTS = {
+    "OCPP_SECURITY_PROFILE": " Profile 0 lets in whoever comes: set it for the charge points that need it (admin, or"
+    " security_profile over the API); OCPP_UNKNOWN_CHARGE_POINT=accept gives it to those that nobody has registered.",
 }
 POSITIVE = (
     "OCPP_UPLOAD_MAX_BYTES",
@@ -35,6 +41,8 @@ POSITIVE = (
     "OCPP_EVENTS_KEEP_DAYS",
 )
 NOT_NEGATIVE = ("OCPP_MAX_UNKNOWN_CHARGE_POINTS", "OCPP_FAILED_LOGINS_PER_MINUTE")
+MAX_NAMED = 10
+"""Charge points in one message."""
 FLAGS = (
     "OCPP_AUTO_REMOTE_START",
     "OCPP_FIRST_CONTACT",
@@ -53,7 +61,7 @@ def check_choices(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]
     return [
         Error(
             f"{name} is {conf.read(name)!r}.",
-            hint=f"Use one of {', '.join(repr(choice) for choice in choices if choice or choice == 0)}.",
+            hint=f"Use one of {', '.join(repr(choice) for choice in choices if choice)}.{MORE_HINTS.get(name, '')}",
             id="ocpp_app.E001",
         )
         for name, choices in CHOICES.items()
@@ -205,6 +213,36 @@ def check_logins(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
         for setting, name in wanted.items()
         if name not in getattr(settings, setting)
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_unknown_charge_points(app_configs: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Nobody becomes a charge point by saying that he is one."""
+    if conf.unknown_charge_point() != "accept":
+        return []
+    hint = "Use 'pending': somebody approves each; or 'reject'."
+    text = "OCPP_UNKNOWN_CHARGE_POINT is 'accept': whoever reaches the gateway is a charge point, and may charge."
+    return [Warning(text, hint=hint, id="ocpp_app.W011")]
+
+
+@register(Tags.security, deploy=True)
+def check_open_charge_points(
+    app_configs: Any = None, databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Every charge point proves who it is. Looks into the database, so only with ``--database``."""
+    if not databases:
+        return []
+    rows = ChargePoint.objects.using(databases[0]).filter(security_profile=SecurityProfile.NONE, authorization_key="")
+    try:
+        identities = list(rows.order_by("identity").values_list("identity", flat=True)[: MAX_NAMED + 1])
+    except DatabaseError:  # not migrated yet
+        return []
+    if not identities:
+        return []
+    named = ", ".join(map(repr, identities[:MAX_NAMED])) + (", …" if len(identities) > MAX_NAMED else "")
+    hint = "Give each a password ('Upgrade to security profile 1', or its page); then leave profile 0."
+    text = f"Whoever says that he is one of these charge points is let in (security profile 0): {named}."
+    return [Warning(text, hint=hint, id="ocpp_app.W012")]
 
 
 @register()

@@ -104,8 +104,8 @@ def max_unknown_charge_points() -> int:
 
 
 def security_profile() -> int:
-    """The security profile (0-3) required of a charge point that says nothing else; 0 asks for no credentials."""
-    return int(read("OCPP_SECURITY_PROFILE"))
+    """The security profile (1-3) required of a charge point that says nothing else; 0 must be its own."""
+    return max(1, int(read("OCPP_SECURITY_PROFILE")))
 
 
 def trusted_operators() -> tuple[str, ...]:

@@ -41,7 +41,6 @@ def main() -> int:
         "DATABASE_URL": f"sqlite:///{folder / 'csms.sqlite3'}",
         "HTTPS": "off",
         "ENV_FILE": "/dev/null",
-        "OCPP_SECURITY_PROFILE": "0",
         "OCPP_UNKNOWN_ID_TAG": "accept",
         "OCPP_AUTO_REMOTE_START": "off",
         "OCPP_SIMULATOR": "staff",

@@ -76,6 +76,7 @@ def make_charge_point(site: Any, identity: str, now: datetime) -> Any:
 
     charge_point = ChargePoint.objects.create(
         identity=identity,
+        security_profile=0,  # the simulator page knows no password
         site=site,
         vendor="Volterra",
         model="Duo 22",

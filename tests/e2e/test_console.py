@@ -145,7 +145,7 @@ VIEWS: tuple[tuple[Any, Any], ...] = (
 
 
 async def test_no_page_has_accessibility_violations_in_light_and_dark(launcher: Launcher, chromium_path: str) -> None:
-    system = launcher.prepared(OCPP_SECURITY_PROFILE="0", OCPP_SIMULATOR="staff")
+    system = launcher.prepared(OCPP_SIMULATOR="staff")
     fill(system)
     system.start()
     assert (USERNAME, PASSWORD) == (data.USERNAME, data.PASSWORD)

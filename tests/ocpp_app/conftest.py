@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from ocpp_app.events.subscriptions import known
-from ocpp_app.models import ChargePoint, IdTag
+from ocpp_app.models import ChargePoint, IdTag, SecurityProfile
 from ocpp_app.models import private_files as storage
 from ocpp_app.set_aside import aside
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire
@@ -20,9 +20,8 @@ commits = pytest.mark.django_db(transaction=True, available_apps=["ocpp_app"])
 
 
 def pytest_configure() -> None:
-    """Charge points without passwords, explicitly, where a test is about something else."""
-    django_settings.OCPP_SECURITY_PROFILE = 0
-    django_settings.OCPP_FIRST_CONTACT = False  # the system itself asks nothing
+    """The system itself asks nothing of charge points."""
+    django_settings.OCPP_FIRST_CONTACT = False
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +42,11 @@ def gateway(backend: Backend) -> GatewayEnd:
 
 @pytest.fixture
 def connect(gateway: GatewayEnd) -> Connect:
-    """Registers an accepted charge point (with these fields) and connects it."""
+    """Registers an accepted charge point (with these fields, and without a password) and connects it."""
 
     def connected(identity: str = "CP001", at: GatewayEnd | None = None, **fields: Any) -> Wire:
         if not ChargePoint.objects.filter(identity=identity).exists():
-            ChargePoint.objects.create(identity=identity, **fields)
+            ChargePoint.objects.create(identity=identity, **{"security_profile": SecurityProfile.NONE, **fields})
         wire = Wire(at or gateway, identity)
         assert wire.open().accepted
         return wire

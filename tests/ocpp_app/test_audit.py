@@ -210,7 +210,9 @@ def test_a_key_in_a_command_is_not_in_the_log(connect: Connect, operator: Any) -
 
 
 def test_approvals_and_rejections_over_the_api(connect: Connect, operator: Any) -> None:
-    charge_point = ChargePoint.objects.create(identity="CP1", registration_status=RegistrationStatus.PENDING)
+    charge_point = ChargePoint.objects.create(
+        identity="CP1", security_profile=0, registration_status=RegistrationStatus.PENDING
+    )
     _token, secret = ApiToken.issue(
         organisation=Organisation.default(), name="billing", scope=Scope.OPERATE, user=operator
     )

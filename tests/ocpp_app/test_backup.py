@@ -127,7 +127,7 @@ def test_a_restored_backup_goes_on_where_it_was_made(wire: Wire, gateway: Gatewa
         charge_point, message, now=timezone.now(), expires_at=timezone.now() + timedelta(days=1)
     )
     waits.save(force_insert=True)
-    ChargePoint.objects.create(identity="CP002")
+    ChargePoint.objects.create(identity="CP002", security_profile=0)
     second = Wire(GatewayEnd(Backend()), "CP002")
     assert second.open().accepted
     load = Load(Charging(second).start())

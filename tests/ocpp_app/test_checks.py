@@ -15,6 +15,7 @@ from django.core.management.base import SystemCheckError
 
 from ocpp_app import checks
 from ocpp_app.middleware import HeartbeatMiddleware, OCPPMiddleware
+from ocpp_app.models import ChargePoint
 from ocppj.frames import MessageType
 from ocppj.v16 import Action
 
@@ -61,6 +62,12 @@ def test_the_defaults_are_in_order() -> None:
     ("setting", "value", "check_id", "hint"),
     [
         ("OCPP_UNKNOWN_CHARGE_POINT", "maybe", "ocpp_app.E001", "'pending', 'accept', 'reject'"),
+        (
+            "OCPP_SECURITY_PROFILE",
+            0,
+            "ocpp_app.E001",
+            "Use one of 1, 2, 3. Profile 0 lets in whoever comes: set it for",
+        ),
         ("OCPP_UNKNOWN_ID_TAG", "pending", "ocpp_app.E001", "'reject', 'accept'"),
         ("OCPP_UNKNOWN_ID_TAG", None, "ocpp_app.E001", "'reject', 'accept'"),
         ("OCPP_RPC_QUEUE_TYPE", "stream", "ocpp_app.E001", "'classic', 'quorum'"),
@@ -138,6 +145,29 @@ def test_deployment_without_throttled_logins_or_audit_log_is_warned_about(settin
     ]
     assert len(warnings) == 1
     assert warnings[0].startswith(setting)
+
+
+def warned(check_id: str, **options: Any) -> list[str]:
+    messages = run_checks(include_deployment_checks=True, **options)
+    return [str(message.msg) for message in messages if message.id == check_id]
+
+
+def test_deployment_that_takes_every_stranger_is_warned_about(settings: Any) -> None:
+    for policy, number in (("pending", 0), ("reject", 0), ("accept", 1)):
+        settings.OCPP_UNKNOWN_CHARGE_POINT = policy
+        assert len(warned("ocpp_app.W011")) == number
+
+
+def test_deployment_with_charge_points_that_prove_nothing_is_warned_about(db: None) -> None:
+    ChargePoint.objects.create(identity="KEYED", security_profile=0, authorization_key="hmac-sha256$a$b")
+    ChargePoint.objects.create(identity="AS-THE-SETTING")
+    assert warned("ocpp_app.W012", databases=["default"]) == []
+    for number in range(checks.MAX_NAMED + 1):
+        ChargePoint.objects.create(identity=f"OPEN-{number:02}", security_profile=0)
+    assert warned("ocpp_app.W012") == []  # without --database nobody looks into it
+    (text,) = warned("ocpp_app.W012", databases=["default"])
+    assert "'OPEN-00', 'OPEN-01'" in text
+    assert text.endswith("'OPEN-09', ….")
 
 
 def test_worker_does_not_start_with_a_wrong_setting(settings: Any) -> None:

@@ -83,7 +83,7 @@ def test_each_charge_point_has_a_result_of_its_own(connect: Connect, gateways: G
 
 def test_who_is_offline_gets_it_later_where_it_may_wait(connect: Connect, gateways: Gateways) -> None:
     connect("CP0")
-    ChargePoint.objects.create(identity="CP1")
+    ChargePoint.objects.create(identity="CP1", security_profile=0)
     batch = issue(["CP1", "CP0"], expires_at=later(600))
     assert {row: state for row, (state, *_rest) in results(batch).items()} == {"CP0": "dispatched", "CP1": "queued"}
     assert [call.unique_id for call in connect("CP1").commands] == [

@@ -174,7 +174,7 @@ class Life:
     def __init__(self, gateway: GatewayEnd, seed: int) -> None:
         self.gateway = gateway
         self.random = random.Random(seed)
-        ChargePoint.objects.get_or_create(identity="CP001")
+        ChargePoint.objects.get_or_create(identity="CP001", security_profile=0)
         self.wire = Wire(gateway, "CP001")
         self.wire.open()
         self.sessions = [self.wire]
@@ -470,7 +470,7 @@ def test_queue_leaves_in_order_in_several_portions(
     gateway: GatewayEnd, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbound, "CLAIMED_AT_ONCE", 4)
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     for number in range(10):
         issue_command("CP001", change(number), expires_at=later(60))
     connection.run_on_commit.clear()

@@ -324,7 +324,7 @@ def test_answer_of_another_charge_point_changes_nothing(command: Command, connec
 def test_queued_commands_leave_in_order_with_the_connection_they_waited_for(
     gateway: GatewayEnd, connect: Connect
 ) -> None:
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     queued = [issue("CP001", ChangeConfigurationRequest(key=key, value="1"), expires_at=soon()) for key in "abc"]
     Command.objects.filter(pk=queued[1].pk).update(expires_at=soon(-1))
     wire = Wire(gateway, "CP001")
@@ -362,7 +362,7 @@ def test_command_given_back_by_a_disconnect_leaves_with_the_next_connection(
 @pytest.fixture
 def site(db: None, settings: Any) -> Iterator[Site]:
     settings.OCPP_RELAY = "memory"
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     with Site() as site:
         yield site
 
@@ -398,7 +398,7 @@ class Deaf(MemoryRelay):
 def test_waiter_reads_the_row_when_the_wake_up_is_lost(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.OCPP_RELAY = "memory"
     monkeypatch.setattr(commands, "READ_ROW_EVERY_S", 0.05)
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     with Site(Deaf()) as site:
         site.answer = sends(site.connect(), ACCEPTED)
         assert issue_command("CP001", RESET, wait=True) == ResetResponse(status=ResetStatus.Accepted)

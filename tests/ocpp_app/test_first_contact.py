@@ -183,7 +183,10 @@ def test_storm_of_reconnects_is_taken_a_few_at_a_time_and_what_is_known_costs_no
     backend: Backend, gateway: GatewayEnd
 ) -> None:
     count = 600
-    rows = [ChargePoint(identity=f"S{number}", vendor="Acme", firmware_version="1.0") for number in range(count)]
+    rows = [
+        ChargePoint(identity=f"S{number}", security_profile=0, vendor="Acme", firmware_version="1.0")
+        for number in range(count)
+    ]
     ChargePoint.objects.bulk_create(rows)
     wires = [Wire(gateway, f"S{number}") for number in range(count)]
     backend.process(gateway.pack(*(wire.connect() for wire in wires)))

@@ -61,7 +61,7 @@ class TransactionMachine(RuleBasedStateMachine):
 
     def _charge_point(self) -> ReferenceChargePoint:
         identity = uuid.uuid4().hex
-        ChargePoint.objects.create(identity=identity)
+        ChargePoint.objects.create(identity=identity, security_profile=0)
         tags = {connector: uuid.uuid4().hex[:20] for connector in CONNECTORS}
         IdTag.objects.bulk_create([IdTag(id_tag=tag, key=tag.upper()) for tag in tags.values()])
         return ReferenceChargePoint(identity, self._connected(identity), tags)

@@ -123,7 +123,7 @@ def test_a_worker_counts_its_frames_by_action_and_answer(monkeypatch: pytest.Mon
     tally = Tally()
     for module in ("ocpp_app.dispatch", "ocpp_app.rpc.worker", "ocpp_app.rpc.housekeeping"):
         monkeypatch.setattr(f"{module}.TALLY", tally)  # its own, apart from what other tests have counted
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     with Site() as site:
         wire = site.connect()
         site.ask(wire.frame('[2,"1","Heartbeat",{}]'))

@@ -20,14 +20,14 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def site(transactional_db: None, settings: Any) -> Iterator[Site]:
     settings.OCPP_RELAY = "memory"
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     with Site() as site:
         yield site
 
 
 def registered(*identities: str, **fields: Any) -> tuple[str, ...]:
     for identity in identities:
-        ChargePoint.objects.create(identity=identity, **fields)
+        ChargePoint.objects.create(identity=identity, security_profile=0, **fields)
     return identities
 
 

@@ -266,7 +266,7 @@ def test_publisher_without_a_broker_says_so() -> None:
 @pytest.fixture
 def gateway(amqp_url: str, rpc_queue: str, db: None, settings: Any) -> Iterator[AmqpGateway]:
     settings.AMQP_URL, settings.OCPP_RELAY, settings.OCPP_RPC_QUEUE = amqp_url, "amqp", rpc_queue
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     with AmqpGateway(amqp_url, rpc_queue) as gateway:
         yield gateway
 

@@ -147,6 +147,16 @@ def test_required_profile(required: int | None, how: dict[str, Any], status: int
         assert (identity, kind in ("wrong_credentials", "weak_profile", "wrong_certificate")) == ("CP001", True)
 
 
+@pytest.mark.parametrize("setting", [0, 1])
+def test_no_setting_lets_in_an_accepted_one_without_a_key(setting: int, gateway: GatewayEnd, settings: Any) -> None:
+    """Profile 0 is its own, or it is not there; the check that refuses the setting may have been silenced."""
+    settings.OCPP_SECURITY_PROFILE = setting
+    charge_point = register(security_profile=None, authorization_key="")
+    assert Wire(gateway, "CP001").open().status == 401
+    ChargePoint.objects.filter(pk=charge_point.pk).update(security_profile=0)
+    assert Wire(gateway, "CP001").open().accepted
+
+
 def test_serial_number_that_it_only_claims_is_no_proof(gateway: GatewayEnd) -> None:
     register(security_profile=3, serial_number="SN-7", charge_box_serial_number="SN-7")
     how = {"secure": True, "certificate": certificate("SN-7")}

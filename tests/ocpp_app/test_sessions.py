@@ -88,7 +88,7 @@ def test_unknown_charge_point_that_connects_twice_at_once_is_registered_once(gat
         pytest.param(HEX_KEY, "CP001", bytes.fromhex(HEX_KEY), True, id="hex key as its 20 bytes"),
         pytest.param(HEX_KEY.upper(), "CP001", bytes.fromhex(HEX_KEY), True, id="upper-case hex key as its 20 bytes"),
         pytest.param(HEX_KEY, "CP001", bytes.fromhex(HEX_KEY)[:-1], False, id="19 of the 20 bytes"),
-        pytest.param("", None, None, True, id="a charge point without a key needs none"),
+        pytest.param("", None, None, True, id="a charge point of profile 0 needs none"),
         pytest.param("", "CP001", b"anything", True, id="and may present one"),
     ],
 )
@@ -96,7 +96,8 @@ def test_unknown_charge_point_that_connects_twice_at_once_is_registered_once(gat
 def test_basic_authentication(
     key: str, username: str | None, password: bytes | None, accepted: bool, gateway: GatewayEnd
 ) -> None:
-    ChargePoint.objects.create(identity="CP001", authorization_key=hash_key(key) if key else "")
+    fields = {"authorization_key": hash_key(key)} if key else {"security_profile": 0}
+    ChargePoint.objects.create(identity="CP001", **fields)
     reply = Wire(gateway, "CP001").open(username=username, password=password)
     assert (reply.accepted, reply.status) == ((True, 101) if accepted else (False, 401))
     assert list(Session.objects.values_list("authenticated", flat=True)) == ([bool(key)] if accepted else [])
@@ -112,7 +113,7 @@ def test_wrong_password_does_not_replace_the_connection_that_is_there(gateway: G
 
 
 def test_what_the_handshake_told_is_kept(gateway: GatewayEnd) -> None:
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     wire = Wire(gateway, "CP001")
     wire.open(remote_address="192.0.2.7:4711", path="/ocpp/" + "x" * 600, user_agent="Box\x00" + "y" * 300, secure=True)
     session = Session.objects.get()
@@ -122,7 +123,7 @@ def test_what_the_handshake_told_is_kept(gateway: GatewayEnd) -> None:
 
 
 def test_missing_subprotocol_is_taken_as_ocpp_1_6_and_noted(gateway: GatewayEnd) -> None:
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     wire = Wire(gateway, "CP001")
     wire.open(subprotocol="", user_agent="Box\x00 1.0")
     assert wire.charge_point.protocol == "ocpp1.6"
@@ -131,7 +132,9 @@ def test_missing_subprotocol_is_taken_as_ocpp_1_6_and_noted(gateway: GatewayEnd)
 
 
 def test_no_pings_for_models_that_do_not_bear_them(connect: Connect, gateway: GatewayEnd) -> None:
-    ChargePoint.objects.create(identity="CP001", vendor="United Chargers Inc.", model="Grizzl-E Smart")
+    ChargePoint.objects.create(
+        identity="CP001", security_profile=0, vendor="United Chargers Inc.", model="Grizzl-E Smart"
+    )
     assert Wire(gateway, "CP001").open().settings.ping_interval_s is None
 
 
@@ -215,7 +218,7 @@ def test_frames_of_a_replaced_session_are_executed_but_do_not_overwrite_live_sta
 
 
 def test_two_connections_in_one_batch_leave_the_last_one_live(gateway: GatewayEnd) -> None:
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     first, second = Wire(gateway, "CP001"), Wire(gateway, "CP001")
     gateway.send(first.connect(), second.connect(), first.disconnect())
     assert open_sessions() == [second.session]
@@ -223,7 +226,7 @@ def test_two_connections_in_one_batch_leave_the_last_one_live(gateway: GatewayEn
 
 
 def test_connect_and_disconnect_in_one_batch(gateway: GatewayEnd) -> None:
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     wire = Wire(gateway, "CP001")
     gateway.send(wire.connect(), wire.disconnect(code=1001, reason="going away"))
     session = Session.objects.get()
@@ -249,7 +252,7 @@ def test_connect_redelivered_after_its_disconnect_is_not_let_in(wire: Wire) -> N
 
 def test_connect_that_comes_behind_its_disconnect_is_not_let_in(gateway: GatewayEnd) -> None:
     """The gateway gave up waiting for the answer; its connect was still on the way."""
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     wire = Wire(gateway, "CP001")
     wire.close()
     assert wire.open().status == 503
@@ -305,7 +308,7 @@ def test_a_replaced_session_does_not_come_back_when_its_successor_ends(wire: Wir
 
 
 def test_signals_tell_of_connections_after_commit(gateway: GatewayEnd) -> None:
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     wire, seen = Wire(gateway, "CP001"), []
 
     def note(signal: Any, charge_point: ChargePoint, session_id: uuid.UUID, **_kwargs: Any) -> None:

@@ -35,7 +35,7 @@ class Answering:
     """A charge point that answers each trigger with ``status`` and then sends ``frames``."""
 
     def __init__(self, site: Site, *frames: str, status: str = "Accepted") -> None:
-        ChargePoint.objects.create(identity="CP001")
+        ChargePoint.objects.create(identity="CP001", security_profile=0)
         self.wire: Wire = site.connect()
         self.frames = frames
         self.status = status

@@ -177,7 +177,7 @@ def test_worker_stops_within_a_poll() -> None:
 def test_busy_worker_looks_after_queued_commands_as_well(settings: Any) -> None:
     """A fleet that sends without a pause must not keep a shell's command waiting for ever."""
     settings.OCPP_RELAY = "memory"
-    charge_point = ChargePoint.objects.create(identity="CP001")
+    charge_point = ChargePoint.objects.create(identity="CP001", security_profile=0)
     stop = threading.Event()
     with Site() as site:
         wire = site.connect()
@@ -201,7 +201,7 @@ def test_busy_worker_looks_after_queued_commands_as_well(settings: Any) -> None:
 
 def test_wire_of_a_worker_is_the_same_as_that_of_its_dispatcher(settings: Any) -> None:
     settings.OCPP_RELAY = "memory"
-    ChargePoint.objects.create(identity="CP001")
+    ChargePoint.objects.create(identity="CP001", security_profile=0)
     with Site() as site:
         wire: Wire = site.connect()
         reply = site.ask(wire.frame(HEARTBEAT))

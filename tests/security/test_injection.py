@@ -83,8 +83,7 @@ def enums(structure: Any, attack: str) -> Iterator[dict[str, Any]]:
 @pytest.fixture
 def wire(settings: Any) -> Wire:
     settings.OCPP_UNKNOWN_ID_TAG = "accept"
-    settings.OCPP_SECURITY_PROFILE = 0
-    ChargePoint.objects.create(identity="OWNER")
+    ChargePoint.objects.create(identity="OWNER", security_profile=0)
     wire = Wire(GatewayEnd(Backend()), "OWNER")
     assert wire.open(user_agent=HTML, path=f"/ocpp/{HTML}/OWNER").accepted
     return wire

@@ -27,7 +27,6 @@ pytestmark = pytest.mark.django_db
 def _plain_http(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
     settings.OCPP_API_THROTTLE = ""
-    settings.OCPP_SECURITY_PROFILE = 0
 
 
 def everything_of(organisation: Organisation) -> dict[str, list[Any]]:

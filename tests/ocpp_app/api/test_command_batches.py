@@ -26,7 +26,9 @@ def tenant(db: None, settings: Any) -> Tenant:
     CommandBatch.objects.all().delete()
     Command.objects.all().delete()
     for identity in ("CP1", "CP2", "CP3"):
-        ChargePoint.objects.create(identity=identity, organisation=tenant.organisation, site=tenant.site, model="M2")
+        ChargePoint.objects.create(
+            identity=identity, security_profile=0, organisation=tenant.organisation, site=tenant.site, model="M2"
+        )
     return tenant
 
 

@@ -30,7 +30,7 @@ def site(tenant: Tenant) -> Iterator[Site]:
 
 @pytest.fixture
 def wire(site: Site, tenant: Tenant) -> Wire:
-    ChargePoint.objects.create(identity="CP001", organisation=tenant.organisation)
+    ChargePoint.objects.create(identity="CP001", security_profile=0, organisation=tenant.organisation)
     return site.connect("CP001")
 
 

@@ -119,7 +119,7 @@ def make_tenant(slug: str) -> Tenant:
 def make_charge_point(organisation: Organisation, identity: str, **values: Any) -> ChargePoint:
     """A connected charge point with two connectors, and one row of everything that belongs to it."""
     charge_point = ChargePoint.objects.create(
-        organisation=organisation, identity=identity, vendor="Vendor", model="M1", **values
+        organisation=organisation, identity=identity, security_profile=0, vendor="Vendor", model="M1", **values
     )
     charge_point.session = Session.objects.create(charge_point=charge_point, connected_at=NOW)
     charge_point.save(update_fields=["session"])
