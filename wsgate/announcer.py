@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 
 from ocppj.envelope import Announce, AnnounceReply, Reply, Request
 from wsgate.config import Config
@@ -40,6 +41,7 @@ class Announcer:
         await self._answered.wait()
 
     def _announce(self, *, leaving: bool = False) -> None:
+        self._incidents.lines.sum_up(math.inf if leaving else asyncio.get_running_loop().time())
         if self._last is not None:
             self._relay.withdraw(self._last.relay_id)
             self._incidents.give_back(self._last.incidents)

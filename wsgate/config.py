@@ -82,7 +82,7 @@ class Config:
     """Sockets of one IPv4 address or IPv6 /64, those in their handshake included: a fleet behind one NAT has room, and
     one address cannot take all the files of the process."""
     max_pending_handshakes: int = 4096
-    """Sockets that have not sent their request yet; one more, and the oldest of them is dropped."""
+    """Sockets that have not sent their request yet; one more, and the oldest of the address with most is dropped."""
     max_frames_per_second: float = 200.0
     """Of one charge point; above, after a burst of two seconds' worth, its socket is read no faster."""
     max_bytes_per_second: float = 1 << 20

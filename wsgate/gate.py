@@ -1,6 +1,6 @@
 """The gate in front of the handshake: how many sockets an address has, and which of all have sent no request yet."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from wsgate import limits
@@ -13,6 +13,50 @@ if TYPE_CHECKING:
     from wsgate.websocket import Websocket
 
 
+class Pending:
+    """Sockets that have sent no request, by address. Which address has most of them is known without looking."""
+
+    def __init__(self) -> None:
+        self._address_of: dict[Websocket, str] = {}
+        self._of_address: dict[str, dict[Websocket, None]] = {}  # the oldest first
+        self._having: dict[int, dict[str, None]] = {}  # addresses, by how many they have
+        self._most = 0
+
+    def __len__(self) -> int:
+        return len(self._address_of)
+
+    def add(self, websocket: "Websocket", address: str) -> None:
+        self._address_of[websocket] = address
+        sockets = self._of_address.setdefault(address, {})
+        sockets[websocket] = None
+        self._count(address, len(sockets) - 1, len(sockets))
+
+    def discard(self, websocket: "Websocket") -> None:
+        address = self._address_of.pop(websocket, None)
+        if address is None:
+            return
+        sockets = self._of_address[address]
+        del sockets[websocket]
+        if not sockets:
+            del self._of_address[address]
+        self._count(address, len(sockets) + 1, len(sockets))
+
+    def first_to_go(self) -> "Websocket":
+        """The oldest of the address with most of them; there must be one."""
+        address = next(iter(self._having[self._most]))
+        return next(iter(self._of_address[address]))
+
+    def _count(self, address: str, before: int, after: int) -> None:
+        if before:
+            del self._having[before][address]
+            if not self._having[before]:
+                del self._having[before]
+        if after:
+            self._having.setdefault(after, {})[address] = None
+        if after > self._most or self._most not in self._having:
+            self._most = after
+
+
 class Gate:
     """Every socket goes through ``enter`` … ``arrived`` … ``leave``."""
 
@@ -21,7 +65,7 @@ class Gate:
         self.incidents = incidents
         self.tally = Tally()
         self._per_address: Counter[str] = Counter()
-        self._pending: OrderedDict[Websocket, None] = OrderedDict()
+        self._pending = Pending()
 
     @property
     def pending(self) -> int:
@@ -33,11 +77,12 @@ class Gate:
         if not is_within(address, self._config.trusted_proxies) and not self.count(websocket, address, now):
             return False
         if len(self._pending) >= self._config.max_pending_handshakes:
-            # Whoever means it has sent the request long ago: the oldest is the one to go.
-            oldest, _ = self._pending.popitem(last=False)
+            # Whoever means it has sent the request long ago: of those who have most, the oldest is the one to go.
+            oldest = self._pending.first_to_go()
+            self._pending.discard(oldest)
             self.incidents.note(limits.PENDING_HANDSHAKES, oldest.peer_address, now)
             oldest.abort()
-        self._pending[websocket] = None
+        self._pending.add(websocket, key_of(address))
         return True
 
     def count(self, websocket: "Websocket", address: str, now: float) -> bool:
@@ -52,11 +97,11 @@ class Gate:
 
     def arrived(self, websocket: "Websocket") -> None:
         """Its request is here."""
-        self._pending.pop(websocket, None)
+        self._pending.discard(websocket)
 
     def leave(self, websocket: "Websocket") -> None:
         """Its TCP connection is gone; may be called again."""
-        self._pending.pop(websocket, None)
+        self._pending.discard(websocket)
         key, websocket.counted_as = websocket.counted_as, ""
         if key:
             self._per_address[key] -= 1

@@ -29,8 +29,6 @@ from wsgate.relay import Relay, new_id, wall_clock
 from wsgate.turns import PAUSE_S, Turns
 from wsgate.websocket import Websocket
 
-logger = logging.getLogger(__name__)
-
 SUBPROTOCOL = Subprotocol("ocpp1.6")
 MAX_IDENTITY_LENGTH = 255
 PROTOCOL_ERROR = 1002
@@ -225,7 +223,10 @@ class Doorkeeper:
             handshakes["protocol" if websocket.charge_point is None else "101"] += 1
         except HandshakeRefused as refused:
             handshakes[str(refused.status)] += 1
-            logger.info("Handshake refused: %s", refused, extra={"remote_address": websocket.origin.address})
+            self._gate.incidents.lines.write(
+                logging.INFO, f"Handshake refused with {refused.status}", refused.text, websocket.origin.address,
+                websocket.loop.time(),
+            )  # fmt: skip
             return _response(websocket, refused)
         return None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ocppj.envelope import Incident
+from wsgate.origin import key_of
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ FRAME_SIZE = "frame_size"
 INBOUND_QUEUE = "inbound_queue"
 KINDS = {
     CONNECTIONS_PER_ADDRESS: "Refused: too many connections of one address. A proxy belongs into --trusted-proxies",
-    PENDING_HANDSHAKES: "Dropped: too many sockets that send no request; the oldest goes first",
+    PENDING_HANDSHAKES: "Dropped: too many sockets that send no request, and most of them from here",
     SLOW_HANDSHAKE: "Dropped: no complete request in time",
     TLS_FAILED: "Dropped: the TLS handshake failed",
     FAILED_ATTEMPTS: "Refused with 429: too many failed attempts",
@@ -39,7 +40,10 @@ KINDS = {
 """What can happen, as the log says it."""
 
 LOG_AGAIN_AFTER_S = 60.0
-"""One line for each kind and address in so long: a flood must not fill the disk."""
+"""One line for each kind and address in so long, and at its end the number of the others: a flood must not fill the
+disk …"""
+MAX_NAMED = 100
+"""… nor one from everywhere: so many lines, and then the others are counted together."""
 MAX_TOLD = 50
 """Incidents in one announcement; the rest is summed up by kind."""
 MAX_REMEMBERED = 10_000
@@ -95,13 +99,54 @@ class Buckets(Generic[Key]):
         return bucket is not None and bucket.is_empty(now)
 
 
+@dataclass(slots=True)
+class _Interval:
+    """The time after a line in which others like it are only counted."""
+
+    began_at: float
+    level: int
+    left_out: int = 0
+
+
+class Lines:
+    """Log lines of what strangers can cause as often as they like."""
+
+    def __init__(self) -> None:
+        self._intervals: OrderedDict[tuple[str, str], _Interval] = OrderedDict()
+
+    def write(self, level: int, kind: str, detail: str, address: str, now: float, identity: str = "") -> None:
+        """Write this one, unless there was one of this kind from this address a short time ago."""
+        self.sum_up(now)
+        key = (kind, key_of(address))
+        if key not in self._intervals and len(self._intervals) >= MAX_NAMED:
+            key = (kind, "")
+        if key in self._intervals:
+            self._intervals[key].left_out += 1
+            return
+        self._intervals[key] = _Interval(now, level)
+        fields = {"remote_address": address, "charge_point": identity}
+        logger.log(level, "%s%s", kind, f": {detail}" if detail else "", extra=fields)
+
+    def sum_up(self, now: float) -> None:
+        """Say how many were left out, where the time is over. Call it every few seconds: a flood may have ended."""
+        while self._intervals:
+            (kind, address), interval = next(iter(self._intervals.items()))
+            if now - interval.began_at < LOG_AGAIN_AFTER_S:
+                break
+            del self._intervals[kind, address]
+            if interval.left_out:
+                text = "%s: %d more in a minute%s"
+                whose = "" if address else ", from many addresses"
+                logger.log(interval.level, text, kind, interval.left_out, whose, extra={"remote_address": address})
+
+
 class Incidents:
     """What the limits have caught: counted for ever, told to the backend once, logged now and then."""
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
         self._untold: Counter[tuple[str, str, str]] = Counter()
-        self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self.lines = Lines()
 
     def note(self, kind: str, address: str, now: float, identity: str = "", detail: str = "") -> None:
         self.totals[kind] += 1
@@ -109,17 +154,7 @@ class Incidents:
         if key not in self._untold and len(self._untold) >= MAX_REMEMBERED:
             key = (kind, "", "")
         self._untold[key] += 1
-        last = self._logged.get((kind, address))
-        if last is None or now - last >= LOG_AGAIN_AFTER_S:
-            self._log(kind, address, now, identity, detail)
-
-    def _log(self, kind: str, address: str, now: float, identity: str, detail: str) -> None:
-        self._logged[kind, address] = now
-        self._logged.move_to_end((kind, address))
-        if len(self._logged) > MAX_REMEMBERED:
-            self._logged.popitem(last=False)
-        fields = {"remote_address": address, "charge_point": identity}
-        logger.warning("%s%s", KINDS[kind], f": {detail}" if detail else "", extra=fields)
+        self.lines.write(logging.WARNING, KINDS[kind], detail, address, now, identity)
 
     def take(self) -> tuple[Incident, ...]:
         """What happened since the last call, the most frequent first."""

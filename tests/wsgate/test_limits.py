@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 import time
 
 import pytest
@@ -14,7 +15,7 @@ from tests.wsgate.site import HEARTBEAT, PATIENCE_S, Backend, Site, closed, rece
 from wsgate import limits
 from wsgate.config import LOOPBACK
 from wsgate.handshake import PENALTY_S
-from wsgate.limits import Attempt, Attempts, Bucket, Buckets, Incidents
+from wsgate.limits import Attempt, Attempts, Bucket, Buckets, Incidents, Lines
 from wsgate.turns import AT_ONCE, MAX_WAITING
 
 
@@ -74,6 +75,36 @@ def test_incidents_are_told_once_and_the_many_as_a_sum():
     assert incidents.take() == ()
     incidents.give_back(told[:1])
     assert incidents.take() == told[:1]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """What was logged, each with its address."""
+    return [(record.getMessage(), vars(record).get("remote_address", "")) for record in caplog.records]
+
+
+def test_a_flood_is_one_line_and_afterwards_its_number(caplog: pytest.LogCaptureFixture):
+    written = Lines()
+    for number in range(1000):
+        written.write(logging.WARNING, "Refused", "why", "192.0.2.1", now=number / 100, identity=f"CP{number}")
+    written.write(logging.WARNING, "Refused", "", "192.0.2.2", now=10)
+    written.sum_up(limits.LOG_AGAIN_AFTER_S - 1)
+    assert lines(caplog) == [("Refused: why", "192.0.2.1"), ("Refused", "192.0.2.2")]
+    written.sum_up(limits.LOG_AGAIN_AFTER_S + 20)
+    written.write(logging.WARNING, "Refused", "again", "192.0.2.1", now=limits.LOG_AGAIN_AFTER_S + 20)
+    assert lines(caplog)[2:] == [("Refused: 999 more in a minute", "192.0.2.1"), ("Refused: again", "192.0.2.1")]
+
+
+def test_a_flood_from_everywhere_is_a_hundred_lines_and_its_number(caplog: pytest.LogCaptureFixture):
+    written = Lines()
+    for number in range(1000):
+        written.write(logging.WARNING, "Refused", "", f"2001:db8:0:{number:x}::1", now=0)
+        written.write(logging.WARNING, "Refused", "", f"2001:db8:0:1::{number:x}", now=0)  # one who has a /64
+    written.sum_up(limits.LOG_AGAIN_AFTER_S)
+    assert len(lines(caplog)) == limits.MAX_NAMED + 3  # and the first of those not named, and two numbers
+    assert lines(caplog)[-2:] == [
+        ("Refused: 1000 more in a minute", "2001:db8:0:1::/64"),
+        ("Refused: 899 more in a minute, from many addresses", ""),
+    ]
 
 
 def test_attempts_fail_too_often_by_address_and_by_identity():
@@ -152,6 +183,25 @@ async def test_the_oldest_socket_without_a_request_makes_room():
             writer.close()
 
 
+async def test_who_has_most_sockets_without_a_request_makes_room():
+    """One address cannot take them all: an older socket of another stays."""
+    async with running_site(max_pending_handshakes=5) as site:
+        honest = await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.3", 0))
+        await until(lambda: site.gateway.sockets == 1)
+        streams = [
+            await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.2", 0)) for _ in range(12)
+        ]
+        await until(lambda: count(site, limits.PENDING_HANDSHAKES) == 8)
+        for reader, _ in streams[:8]:
+            async with asyncio.timeout(PATIENCE_S):
+                assert await reader.read() == b""
+        honest[1].write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await honest[0].read()).startswith(b"HTTP/1.1 200 ")
+        for _, writer in [honest, *streams]:
+            writer.close()
+
+
 async def test_socket_without_a_request_is_dropped_in_time():
     async with running_site(handshake_timeout_s=0.2) as site:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
@@ -213,8 +263,8 @@ async def test_frames_that_are_no_messages_count_as_well(flood, caplog: pytest.L
             while await receive(flooding) != '[3,"after",{}]':
                 pass
         assert time.monotonic() - started >= 1  # a burst of 200, then 100 in a second
-    noted = [vars(record)["charge_point"] for record in caplog.records if "too many frames" in record.message]
-    assert noted == ["FLOOD"]
+    noted = [record for record in caplog.records if "too many frames" in record.message]
+    assert vars(noted[0])["charge_point"] == "FLOOD"
 
 
 async def test_flood_of_bytes_is_slowed_down_and_nothing_is_lost():
@@ -299,6 +349,28 @@ async def test_answer_to_failures_beyond_the_limit_comes_late():
         started = time.monotonic()
         assert await guess(site, 2, "127.0.0.2") == 429
         assert time.monotonic() - started >= PENALTY_S
+
+
+async def test_unknown_ones_beyond_their_number_are_failed_attempts():
+    """The backend's 429: too many wait for approval. Whoever makes up identities gets slower answers as well."""
+    backend = Backend()
+    backend.on_connect = lambda request: [ConnectReply(request.relay_id, False, 429, "Too many wait for approval.")]
+    async with running_site(backend, failed_attempts_per_minute=2) as site:
+        assert [await status_of(site, f"/ocpp/MADE-UP-{number}") for number in range(3)] == [429] * 3
+        assert count(site, limits.FAILED_ATTEMPTS) == 1
+
+
+async def test_flood_of_refused_handshakes_is_one_line_and_its_number(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "wsgate")
+    backend = Backend()
+    backend.on_connect = lambda request: [ConnectReply(request.relay_id, False, 404, "Nobody knows it.")]
+    async with running_site(backend, failed_attempts_per_minute=1000) as site:
+        assert {await status_of(site, f"/ocpp/MADE-UP-{number}") for number in range(20)} == {404}
+    refused = [line for line in lines(caplog) if line[0].startswith("Handshake refused")]
+    assert refused == [
+        ("Handshake refused with 404: Nobody knows it.", "127.0.0.1"),
+        ("Handshake refused with 404: 19 more in a minute", "127.0.0.1"),
+    ]
 
 
 async def test_only_so_many_guesses_in_a_second_are_looked_at():
