@@ -4,18 +4,30 @@ A new route is attacked without anybody thinking of it: by the keys in its addre
 """
 
 import json
+import re
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db.models import F
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import URLPattern
 
 from ocpp_app.access import path_to_organisation
-from ocpp_app.models import ApiToken, IdTag, Organisation, Role, Scope, SecurityEvent, SecurityEventKind
+from ocpp_app.models import (
+    ApiToken,
+    ChargingProfile,
+    Firmware,
+    IdTag,
+    Organisation,
+    Role,
+    Scope,
+    SecurityEvent,
+    SecurityEventKind,
+)
 from tests.ocpp_app.api.shared import kept_ours, kept_theirs, tenants  # noqa: F401
 from tests.ocpp_app.api.test_routes import LISTS, PAIRS, address, named, view_of
+from tests.ocpp_app.api.test_schema import document
 from tests.ocpp_app.api.world import ROOT, Caller, Tenant
 from tests.ocpp_app.console import world as console
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire, ago
@@ -43,20 +55,74 @@ def everything_of(organisation: Organisation) -> dict[str, list[Any]]:
     return found
 
 
+def keys_of(tenant: Tenant) -> dict[str, Any]:
+    """Rows of a tenant, by the names that bodies have for them."""
+    return {
+        "site": tenant.site.pk,
+        "group": tenant.group.pk,
+        "groups": [tenant.group.pk],
+        "tariff": tenant.tariff.pk,
+        "parent": tenant.id_tag.pk,
+        "tag": tenant.id_tag.pk,
+        "tags": [tenant.id_tag.id_tag],
+        "transaction": tenant.transaction.pk,
+        "charge_point": tenant.charge_point.identity,
+        "charge_points": [tenant.charge_point.identity],
+        "identities": [tenant.charge_point.identity],
+        "firmware": row_of(Firmware, tenant).pk,
+        "charging_profile": row_of(ChargingProfile, tenant).pk,
+        "filter": {"site": tenant.site.pk, "group": tenant.group.pk},
+    }
+
+
+def row_of(model: type[Any], tenant: Tenant) -> Any:
+    return model._default_manager.filter(**{path_to_organisation(model): tenant.organisation.pk}).first()
+
+
+def links_across() -> list[str]:
+    """Rows that point to a row of another organisation, over any link of any model."""
+    found = []
+    for model in filter(belongs, apps.get_app_config("ocpp_app").get_models()):
+        for field in model._meta.get_fields():
+            if not field.is_relation or field.auto_created or not belongs(field.related_model):
+                continue
+            ours, theirs = path_to_organisation(model), f"{field.name}__{path_to_organisation(field.related_model)}"
+            linked = model._default_manager.exclude(**{theirs: None}).values_list(ours, theirs).distinct()
+            found += [f"{model.__name__}.{field.name}" for here, there in linked if here != there]
+    return found
+
+
+def belongs(model: Any) -> bool:
+    try:
+        path_to_organisation(model)
+    except ImproperlyConfigured:
+        return False
+    return model is not Organisation
+
+
+def test_every_row_that_a_body_can_name_is_tried(ours: Tenant, theirs: Tenant) -> None:
+    """Those that are named like a model; a new one is found here."""
+    words = {
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__).lower()
+        for model in apps.get_app_config("ocpp_app").get_models()
+    }
+    words |= {word.rpartition("_")[2] for word in words}
+    named = {
+        name
+        for schema, described in document()["components"]["schemas"].items()
+        if schema.endswith("Request") and not schema.startswith("Ocpp16")
+        for name in described.get("properties", {})
+    }
+    rows = {name for name in named if name.removesuffix("s") in words} - {"organisation"}
+    plain = {"command", "connector", "events", "id_tag", "note", "periods", "status", "values", "windows"}  # no keys
+    assert rows - plain <= set(keys_of(theirs))
+    assert rows >= {"site", "groups", "tariff", "tags", "firmware", "charging_profile"}
+
+
 def bodies(ours: Tenant, theirs: Tenant) -> list[dict[str, Any]]:
     """What somebody of ours may send to get at what is theirs: keys of theirs beside keys of ours."""
     mine, foreign = ours.organisation.slug, theirs.organisation.slug
-    keys = {
-        "site": theirs.site.pk,
-        "groups": [theirs.group.pk],
-        "tariff": theirs.tariff.pk,
-        "parent": theirs.id_tag.pk,
-        "tag": theirs.id_tag.pk,
-        "transaction": theirs.transaction.pk,
-        "charge_point": theirs.charge_point.identity,
-        "charge_points": [theirs.charge_point.identity],
-        "identities": [theirs.charge_point.identity],
-    }
+    keys = keys_of(theirs)
     common = {"name": "X", "identity": "X-1", "id_tag": "X1", "currency": "EUR", "url": "https://example.com/hook",
               "action": "Reset", "payload": {"type": "Soft"}, "events": ["*"], "note": "x"}  # fmt: skip
     return [{**common, "organisation": foreign}, {**common, "organisation": mine, **keys}, keys]
@@ -76,12 +142,7 @@ def test_no_route_reads_or_changes_what_is_theirs(route: URLPattern, method: str
     answers += [caller.ask(method, at_home, body) for body in bodies(ours, theirs)]
     assert all(answer.status_code < 500 for answer in answers)
     assert everything_of(theirs.organisation) == untouched
-    for model in apps.get_app_config("ocpp_app").get_models():
-        for name in ("site", "tariff", "parent", "tag", "transaction", "charge_point"):
-            if {name, "organisation"} <= {field.name for field in model._meta.concrete_fields}:
-                linked = model._default_manager.exclude(**{name: None})
-                owner = path_to_organisation(model._meta.get_field(name).related_model)
-                assert not linked.exclude(organisation=F(f"{name}__{owner}")), (model, name)
+    assert method == "get" or links_across() == []
 
 
 @pytest.mark.parametrize("route", LISTS, ids=named)
