@@ -164,6 +164,24 @@ def test_a_panel_asks_for_what_exists(panel: dict[str, Any]) -> None:
             assert re.search(rf"\b{name}\b", target["expr"]) or name in EVERY_TARGET
 
 
+UNITS = {"bytes", "none", "ops", "percentunit", "reqps", "s", "watt", "watth"}
+"""Grafana's names for those that the panels have."""
+
+
+def test_grafana_asks_the_source_that_was_chosen_and_tells_panels_and_queries_apart() -> None:
+    dashboard = json.loads((FOLDER / "grafana.json").read_text())
+    (variable,) = dashboard["templating"]["list"]
+    assert (variable["type"], variable["query"]) == ("datasource", "prometheus")
+    source = {"type": "prometheus", "uid": f"${{{variable['name']}}}"}
+    numbers = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(numbers)) == len(numbers)
+    assert {panel["type"] for panel in dashboard["panels"]} == {"row", "stat", "timeseries"}
+    for panel in panels():
+        assert [each["datasource"] for each in (panel, *panel["targets"])] == [source] * (1 + len(panel["targets"]))
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+
+
 def test_panels_do_not_lie_on_each_other() -> None:
     cells: set[tuple[int, int]] = set()
     for panel in panels():
