@@ -45,7 +45,7 @@ class Websocket(ServerConnection):
         self._tls = tls
         self._raw: asyncio.Transport | None = None  # TCP, below TLS where there is any
         self._is_made = False
-        self._early = b""  # decrypted before the transport was ours
+        self._early = b""  # read before ``start_tls``; later, decrypted before the transport was ours
         self._securing: asyncio.Task[None] | None = None
         self._held: list[bytes] = []
         self._release: asyncio.TimerHandle | None = None
@@ -124,6 +124,10 @@ class Websocket(ServerConnection):
             self._securing = self.loop.create_task(self._secure(self._raw, self._tls))
 
     async def _secure(self, raw: asyncio.Transport, tls: TLS) -> None:
+        if self._early:
+            # uvloop begins to read all the same. Not before ``start_tls`` has put its protocol there, and stopped it.
+            hello, self._early = self._early, b""
+            self.loop.call_soon(_feed_buffered, raw, hello)
         try:
             secured = await self.loop.start_tls(
                 raw,
@@ -235,3 +239,14 @@ class Websocket(ServerConnection):
     def _leave(self) -> None:
         self._open_sockets.discard(self)
         self._gate.leave(self)
+
+
+def _feed_buffered(transport: asyncio.Transport, data: bytes) -> None:
+    """Give bytes that were read already to the buffered protocol that a transport has now."""
+    protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    while data:
+        buffer = memoryview(protocol.get_buffer(len(data)))
+        taken = min(len(buffer), len(data))
+        buffer[:taken] = data[:taken]
+        protocol.buffer_updated(taken)
+        data = data[taken:]

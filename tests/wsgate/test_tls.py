@@ -1,17 +1,22 @@
 """TLS at the gateway, with real certificates: suites, client certificates, revocation, new files on demand."""
 
 import asyncio
+import contextlib
 import hashlib
 import shutil
+import signal
 import ssl
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from ocppj.envelope import Connect
 from tests.certificates import RSA, Authority, Pair, client_context
-from tests.wsgate.site import HEARTBEAT, PATIENCE_S, Site, receive, running_site, until
+from tests.wsgate.broker import broker_at
+from tests.wsgate.process import wsgate
+from tests.wsgate.site import HEARTBEAT, PATIENCE_S, Backend, Site, receive, running_site, until
 from wsgate import limits
 from wsgate.config import TLSConfig
 from wsgate.errors import ConfigError
@@ -147,6 +152,31 @@ async def test_new_certificate_is_used_without_dropping_a_socket(
             assert served(new) != served(old)
         await old.send(HEARTBEAT.format("1"))
         assert await receive(old) == '[3,"1",{}]'
+
+
+async def test_sighup_renews_the_certificates_of_a_process_and_drops_nobody(
+    authority: Authority, server: Pair, tmp_path: Path, amqp_url: str, queue_name: str
+) -> None:
+    files = Pair(str(tmp_path / "server.pem"), str(tmp_path / "server.key"))
+    install(server, files)
+    options = ("--listen", "127.0.0.1:0", "--amqp-url", amqp_url, "--queue", queue_name)
+    tls = ("--tls-cert", files.certificate, "--tls-key", files.key)
+    async with broker_at(amqp_url, queue_name) as broker, wsgate(*options, *tls) as process:
+        await broker.serve(Backend())
+        url, given = f"wss://127.0.0.1:{await process.port()}/ocpp", {"ssl": client_context(authority), "proxy": None}
+        async with contextlib.AsyncExitStack() as stack:
+            old = [await stack.enter_async_context(connect(f"{url}/CP{number}", **given)) for number in range(20)]
+            damage(files)
+            process.signal(signal.SIGHUP)
+            await process.says("The certificates stay as they were")
+            install(authority.issue("localhost"), files)
+            process.signal(signal.SIGHUP)
+            await process.says("The certificates have been read again")
+            new = await stack.enter_async_context(connect(f"{url}/NEW", **given))
+            assert served(new) != served(old[0])
+            for websocket in (*old, new):
+                await websocket.send(HEARTBEAT.format("1"))
+                assert await receive(websocket) == '[3,"1",{}]'
 
 
 async def test_files_that_cannot_be_used_leave_the_old_ones_in_use(
