@@ -149,7 +149,9 @@ def test_transactions_are_found_by_their_anomalies(charge_point: ChargePoint, ad
 )
 def test_selected_charge_points_are_approved_and_rejected(action: str, status: str, admin_client: Client) -> None:
     other = next(one for one in RegistrationStatus if one != status)
-    chosen, untouched = (make_charge_point(identity, registration_status=other) for identity in ("CP1", "CP2"))
+    chosen, untouched = (
+        make_charge_point(identity, registration_status=other, security_profile=0) for identity in ("CP1", "CP2")
+    )
     act(admin_client, action, chosen)
     chosen.refresh_from_db()
     untouched.refresh_from_db()

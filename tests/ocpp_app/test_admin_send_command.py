@@ -45,7 +45,7 @@ def post(client: Client, rows: Any, address: str = LIST, **fields: Any) -> Any:
 
 
 def registered(*identities: str, **fields: Any) -> list[ChargePoint]:
-    return [ChargePoint.objects.create(identity=identity, **fields) for identity in identities]
+    return [ChargePoint.objects.create(identity=identity, security_profile=0, **fields) for identity in identities]
 
 
 @pytest.fixture
