@@ -5,6 +5,7 @@ point delivers what it has kept before it is asked, every transaction and every 
 """
 
 import json
+import math
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from simulator.ledger import Entry, LedgerEvent
+from simulator.ledger import LedgerEvent
 from tests.e2e.accounts import canonical
 from tests.e2e.databases import Database, as_json, as_utc
 from tests.faults.truth import Event, Truth
@@ -33,6 +34,10 @@ class Finding:
 ENDS = ("answered", "error", "timed_out", "lost", "expired", "cancelled")
 KINDS = ("lost", "doubled", "wrong")
 UNANSWERED = ("timed_out", "lost")
+ANSWERED_WITHIN_S = 15.0
+"""A CALL has its answer, or its connection an end: the 10 s within which all is as before, and some for one's turn."""
+ARRIVES_WITHIN_S = 5.0
+"""After so long on an open connection a frame has come to the gateway."""
 HELD_S = 60.0
 """Longer than a gateway holds an answer that it cannot pass on yet."""
 UNWRITTEN = ("queued", "expired", "cancelled")
@@ -71,21 +76,29 @@ class Reconciliation:
     """Of one charge point after the other, then of all commands."""
 
     def __init__(
-        self, database: Database, *, doubled: set[str], lost: set[str], gateway_ends: Sequence[float] = ()
+        self,
+        database: Database,
+        *,
+        doubled: set[str],
+        lost: set[str],
+        gateway_ends: Sequence[float] = (),
+        outages: Sequence[tuple[float, float]] = (),
     ) -> None:
         """``doubled``: whose frames have reached two gateways, both of which log them. ``lost``: whose sockets have
-        been half open, so that they had to time out. ``gateway_ends``: when gateways went, with what they held."""
+        been half open, so that they had to time out. ``gateway_ends``: when gateways went, with what they held.
+        ``outages``: from when until when something was away without which nobody can be answered."""
         self.findings = Findings()
         self._database = database
         self._doubled = doubled
         self._lost = lost
         self._gateway_ends = gateway_ends
+        self._outages = sorted(outages)
         self._received: dict[str, list[str]] = defaultdict(list)
         """By charge point: the unique ids of the CALLs that have come to it."""
         self._answers: dict[str, str] = {}
         """By unique id: what it has answered."""
         self._arrived: dict[str, float] = {}
-        """By unique id: when it was sure that its answer had come to the gateway."""
+        """By unique id: when the answer was sent that has come to a gateway."""
 
     def charge_point(self, truth: Truth) -> None:
         """Compare one charge point."""
@@ -112,20 +125,25 @@ class Reconciliation:
     def _check_connections(self, truth: Truth) -> None:
         """Every CALL was answered once, or its connection ended; nothing came that nobody had asked for."""
         name = truth.identity
-        waiting: dict[str, Entry] = {}
+        waiting: dict[str, Event] = {}
         had_timed_out: set[str] = set()
         for event in truth.events:
             entry, at = event.entry, event.at
             match entry.event:
                 case LedgerEvent.call_sent:
                     self.findings.calls += 1
-                    waiting[entry.unique_id] = entry
+                    waiting[entry.unique_id] = event
                 case LedgerEvent.answer_received | LedgerEvent.call_error_received:
-                    if waiting.pop(entry.unique_id, None) is None and entry.unique_id not in had_timed_out:
+                    call = waiting.pop(entry.unique_id, None)
+                    if call is not None:
+                        self._check_wait(truth.identity, call, at)
+                    elif entry.unique_id not in had_timed_out:
                         self._wrong(f"{name}: a second answer to {entry.unique_id} on one connection", at)
                     if entry.event is LedgerEvent.call_error_received:
                         self._wrong(f"{name}: CALLERROR for {entry.action}: {entry.detail}", at)
                 case LedgerEvent.disconnected:
+                    for call in waiting.values():
+                        self._check_wait(truth.identity, call, at)
                     waiting.clear()
                 case LedgerEvent.timed_out:
                     had_timed_out.add(entry.unique_id)
@@ -139,6 +157,18 @@ class Reconciliation:
                     self._wrong(f"{name}: the simulator itself: {entry.detail}", at)
         if truth.undelivered:
             self._lose(f"{name}: {truth.undelivered} messages could not be delivered in the end")
+
+    def _check_wait(self, identity: str, call: Event, until: float) -> None:
+        """However a CALL ended, what it waited for was no longer than an outage and what may follow it."""
+        hidden, seen_until = 0.0, call.at
+        for began_at, gone_at in self._outages:
+            overlap = min(gone_at, until) - max(began_at, seen_until)
+            if overlap > 0:
+                hidden, seen_until = hidden + overlap, min(gone_at, until)
+        waited = until - call.at - hidden
+        if waited > ANSWERED_WITHIN_S and identity not in self._lost:
+            text = f"{identity}: {call.entry.action} waited {waited:.0f} s, not counting outages"
+            self._wrong(text, call.at)
 
     def _check_log(self, truth: Truth, rows: list[dict[str, Any]]) -> None:
         logged = Counter((row["unique_id"], row["raw"]) for row in rows)
@@ -243,10 +273,9 @@ class Reconciliation:
     # -- commands --------------------------------------------------------------------------------------------
 
     def _note_commands(self, truth: Truth) -> None:
-        """What came to a charge point and what it has answered. TCP keeps the order: when a CALL that it sent later is
-        answered, its answers before have come to the gateway as well."""
-        answered: list[str] = []
-        before: dict[str, list[str]] = {}
+        """What came to a charge point and what it has answered, and which answers have come to its gateway: those on a
+        connection that stood for long enough afterwards."""
+        answered: dict[str, float] = {}
         for event in truth.events:
             unique_id = event.entry.unique_id
             match event.entry.event:
@@ -254,13 +283,15 @@ class Reconciliation:
                     self._received[truth.identity].append(unique_id)
                 case LedgerEvent.answer_sent | LedgerEvent.call_error_sent:
                     self._answers[unique_id] = event.entry.frame.decode()
-                    answered.append(unique_id)
-                case LedgerEvent.call_sent:
-                    before[unique_id], answered = answered, []
-                case LedgerEvent.answer_received:
-                    self._arrived |= dict.fromkeys(before.pop(unique_id, ()), event.at)
+                    answered[unique_id] = event.at
                 case LedgerEvent.disconnected:
-                    answered, before = [], {}
+                    self._note_arrived(truth.identity, answered, event.at)
+                    answered = {}
+        self._note_arrived(truth.identity, answered, math.inf)
+
+    def _note_arrived(self, identity: str, answered: dict[str, float], ended_at: float) -> None:
+        if identity not in self._lost:
+            self._arrived |= {one: at for one, at in answered.items() if ended_at - at > ARRIVES_WITHIN_S}
 
     def _was_heard(self, unique_id: str) -> bool:
         """Whether the answer came to a gateway that lived on to pass it on."""

@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 """How long a run waits for the full rate before it goes on with the next fault."""
 IN_A_FLEET = 100
 """More charge points are too many for one process."""
-ELSEWHERE = 0.5
+ELSEWHERE = 0.33
 """Charging goes on where a fault does not touch it: at least this share of the usual rate while the fault does its
 damage, with what has died starting again on the same two cores; what is stuck has none."""
 ELSEWHERE_LOOK_S = 5.0
@@ -42,6 +42,8 @@ class Injection:
 
     fault: Fault
     began_at: float
+    gone_at: float = math.inf
+    """When its cause was gone."""
     calls: int = 0
     recovered_s: float | None = None
     elsewhere: float | None = None
@@ -213,7 +215,7 @@ class Run:
             injection.error = f"{type(error).__name__}: {error}"
         finally:
             self.watch.hiding_faults -= fault.hides
-        gone_at = time.monotonic()
+        gone_at = injection.gone_at = time.monotonic()
         if is_alone:
             injection.recovered_s = self.watch.seconds_to_recover(gone_at, self.outcome.rate, PATIENCE_S)
             if touched is not None:
@@ -246,7 +248,11 @@ class Run:
         self._settle(settle_s)
         scene = self.scene
         reconciliation = Reconciliation(
-            self.system.database, doubled=scene.doubled, lost=scene.lost, gateway_ends=scene.gateway_ends
+            self.system.database,
+            doubled=scene.doubled,
+            lost=scene.lost,
+            gateway_ends=scene.gateway_ends,
+            outages=[(one.began_at, one.gone_at) for one in outcome.injections if one.fault.hides],
         )
         for fleet in self.fleets:
             for truth in read_truth(fleet.truth):
