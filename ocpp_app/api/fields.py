@@ -19,7 +19,12 @@ class Confined(serializers.RelatedField):
 
 
 class ConfinedKey(Confined, serializers.PrimaryKeyRelatedField):
-    """… by its primary key."""
+    """… by its primary key: a whole number, also as text."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, int | str):  # 1e400 is read as infinity, which is no key and breaks the look-up
+            self.fail("incorrect_type", data_type=type(data).__name__)
+        return super().to_internal_value(data)
 
 
 class ConfinedSlug(Confined, serializers.SlugRelatedField):

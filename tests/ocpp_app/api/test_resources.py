@@ -62,6 +62,15 @@ def test_charge_point_is_created_with_a_password_that_nobody_can_read(admin: Cal
     assert verify_key(b"0123456789abcdefghij", ChargePoint.objects.get(identity="CP43").authorization_key)
 
 
+@pytest.mark.parametrize("key", ["1e400", "1.5", "true", "[1]", '{"id": 1}', '"x"', "1" + "0" * 30, "-1"])
+@pytest.mark.parametrize("field", ["site", "tariff"])
+def test_key_that_is_none_is_refused(field: str, key: str, admin: Caller) -> None:
+    """1e400 is infinity once it is read."""
+    body = {"data": f'{{"{field}": {key}}}', "content_type": "application/json", "headers": admin.headers}
+    response = admin.client.patch("/api/v1/charge-points/ours-1/", **body)
+    assert pointers(response) == [f"/{field}"]
+
+
 def test_renewed_password_is_shown_once(admin: Caller, ours: Tenant) -> None:
     password = admin.post("charge-points/ours-1/renew-password/").json()["password"]
     assert verify_key(password.encode(), ChargePoint.objects.get(identity="ours-1").authorization_key)
