@@ -14,7 +14,7 @@ from tests.e2e.central_system import HOST
 from tests.e2e.processes import wait_until
 from tests.faults.balancer import Balancer
 from tests.faults.fleet import DELIVERY_S, TELL_EVERY_S, WITHOUT_PINGS
-from tests.faults.injections import FAULTS, GONE_FOR_S, Fault, Scene
+from tests.faults.injections import FAULTS, GONE_FOR_S, WITHIN_S, Fault, Scene
 from tests.faults.reconcile import Findings, Reconciliation
 from tests.faults.system import Site, System, running
 from tests.faults.truth import read_truth
@@ -50,6 +50,11 @@ class Injection:
     """The share of the usual rate that the charge points had which it did not touch; None: it touched all."""
     is_alone: bool = True
     error: str = ""
+
+    @property
+    def outage(self) -> tuple[float, float]:
+        """From when until when nobody could be answered; among others what follows it cannot be told from theirs."""
+        return self.began_at, self.gone_at + (0.0 if self.is_alone else WITHIN_S)
 
     @property
     def is_kept(self) -> bool:
@@ -122,6 +127,8 @@ class Run:
         pace: float = 1.0,
     ) -> None:
         self.outcome = Outcome(seed, chargers=chargers)
+        self.outages: list[tuple[float, float]] = []
+        """What else was away, from when until when."""
         self._turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
         """By what a fault is done to: one at a time."""
         self._began = time.monotonic()
@@ -252,7 +259,7 @@ class Run:
             doubled=scene.doubled,
             lost=scene.lost,
             gateway_ends=scene.gateway_ends,
-            outages=[(one.began_at, one.gone_at) for one in outcome.injections if one.fault.hides],
+            outages=[*self.outages, *(one.outage for one in outcome.injections if one.fault.hides)],
         )
         for fleet in self.fleets:
             for truth in read_truth(fleet.truth):

@@ -49,6 +49,7 @@ def broker_cluster(folder: Path, say: Say) -> Section:
             node.process.end()
             killed_at = time.monotonic()
             took = run.watch.seconds_to_recover(killed_at + 2.0, run.outcome.rate, 60.0)
+            run.outages.append((killed_at, time.monotonic()))
             time.sleep(5.0)
             without = run.watch.rate(time.monotonic(), 4.0)
             say(f"{node.process.name} is dead: full rate after {took}, {without:.0f} CALLs a second without it")
