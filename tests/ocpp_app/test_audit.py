@@ -30,6 +30,7 @@ from ocpp_app.tag_import import import_tags
 from ocppj.v16 import ChangeConfigurationRequest, ResetRequest, ResetType
 from tests.ocpp_app.api.world import Caller
 from tests.ocpp_app.conftest import Connect
+from tests.ocpp_app.tables import kept_in
 
 pytestmark = pytest.mark.django_db
 
@@ -149,11 +150,13 @@ def test_passwords_are_named_and_never_shown(operator: Any) -> None:
     charge_point = ChargePoint.objects.create(identity="CP1")
     key = security.make_key(charge_point, requested_by=operator)
     assert (last().actor, last().action, last().charge_point) == ("olga", "authorization key set", charge_point)
-    _token, secret = ApiToken.issue(organisation=Organisation.default(), name="billing", scope=Scope.READ)
+    token, secret = ApiToken.issue(organisation=Organisation.default(), name="billing", scope=Scope.READ)
     assert last().action == "ApiToken added"
     stored = [operator.password, key, secret, ChargePoint.objects.get().authorization_key]
     text = "\n".join(AuditEntry.objects.values_list("detail", flat=True))
     assert not [one for one in stored if one in text]
+    assert [kept_in(one) for one in (key, secret)] == [set(), set()]
+    assert kept_in(token.hint) >= {"ApiToken"}  # by what people tell them apart
 
 
 def test_memberships_groups_and_links(operator: Any, django_user_model: Any) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core.checks import run_checks
 from django.core.files.base import ContentFile
 from django.db import connection
@@ -42,6 +41,7 @@ from ocppj.errors import PayloadError
 from ocppj.v16 import GetDiagnosticsRequest
 from tests.ocpp_app import pki
 from tests.ocpp_app.conftest import Connect, commits
+from tests.ocpp_app.tables import kept_in
 from tests.ocpp_app.wire import Wire
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("private_files", "_reachable")]
@@ -235,16 +235,6 @@ def test_address_is_shown_to_its_charge_point_only(
     assert Event.objects.filter(type="command.finished").exists()
     assert kept_in(token) == set()
     assert token not in caplog.text
-
-
-def kept_in(text: str) -> set[str]:
-    """The tables in which this text stands."""
-    return {
-        model.__name__
-        for model in apps.get_app_config("ocpp_app").get_models()
-        for found in model._default_manager.values()
-        if text in str(found)
-    }
 
 
 @pytest.mark.parametrize(
