@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 import http
-import logging
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -223,10 +222,7 @@ class Doorkeeper:
             handshakes["protocol" if websocket.charge_point is None else "101"] += 1
         except HandshakeRefused as refused:
             handshakes[str(refused.status)] += 1
-            self._gate.incidents.lines.write(
-                logging.INFO, f"Handshake refused with {refused.status}", refused.text, websocket.origin.address,
-                websocket.loop.time(),
-            )  # fmt: skip
+            self._gate.incidents.refused(refused, websocket.origin.address, websocket.loop.time())
             return _response(websocket, refused)
         return None
 

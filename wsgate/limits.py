@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ocppj.envelope import Incident
+from wsgate.errors import HandshakeRefused
 from wsgate.origin import key_of
 
 logger = logging.getLogger(__name__)
@@ -155,6 +156,10 @@ class Incidents:
             key = (kind, "", "")
         self._untold[key] += 1
         self.lines.write(logging.WARNING, KINDS[kind], detail, address, now, identity)
+
+    def refused(self, why: HandshakeRefused, address: str, now: float) -> None:
+        """Not counted here: a line for each status and address."""
+        self.lines.write(logging.INFO, f"Handshake refused with {why.status}", why.text, address, now)
 
     def take(self) -> tuple[Incident, ...]:
         """What happened since the last call, the most frequent first."""

@@ -28,7 +28,7 @@ def site(transactional_db: None, settings: Any, private_files: Any) -> Iterator[
     """CP001 is connected and accepts everything; CP002 is registered and offline."""
     settings.OCPP_RELAY = "memory"
     for identity in ("CP001", "CP002"):
-        ChargePoint.objects.create(identity=identity, model="M1")
+        ChargePoint.objects.create(identity=identity, model="M1", security_profile=0)
     with Site() as site:
         wire = site.connect("CP001")
 
