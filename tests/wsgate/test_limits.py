@@ -285,6 +285,19 @@ async def test_pings_count_as_bytes():
         assert count(site, limits.BYTE_RATE) > 0
 
 
+async def test_calls_that_wait_in_vain_are_not_read_on_and_it_is_counted(caplog: pytest.LogCaptureFixture):
+    async with running_site(max_waiting_calls=2) as site:
+        site.backend.on_frame = lambda request: [] if request.identity == "FLOOD" else site.backend.answer(request)
+        async with site.connect("/ocpp/FLOOD") as flood, site.connect("/ocpp/CP001") as other:
+            await flooding(flood, 20)
+            await until(lambda: count(site, limits.INBOUND_QUEUE) == 1)
+            await other.send(HEARTBEAT.format("1"))
+            assert await receive(other) == '[3,"1",{}]'
+            assert [frame.identity for frame in site.backend.all(Frame)] == ["FLOOD", "CP001"]
+            assert 'wsgate_limit_hits_total{limit="inbound_queue"} 1.0' in await page(site, "/metrics")
+    assert (limits.KINDS[limits.INBOUND_QUEUE], "127.0.0.1") in lines(caplog)
+
+
 async def test_frame_that_is_too_large_closes_with_1009_and_is_counted():
     async with running_site(max_frame_bytes=1000) as site, site.connect() as websocket:
         await websocket.send("x" * 1001)
