@@ -56,7 +56,7 @@ async def see(system: CentralSystem, done: Any) -> dict[str, Any]:
 
 
 async def test_files_and_certificates_reach_their_ends(launcher: Launcher) -> None:
-    system = launcher.single()
+    system = launcher.single(OCPP_CERTIFICATE_SIGNER="ocpp_app.signers.DevelopmentCA")
     chargers = charge_points(system.urls, "TASK", 2)
     async with switched_on(chargers):
         await asyncio.to_thread(system.shell, ASK.replace("HOST", f"{HOST}:{system.http_port}"))
