@@ -398,6 +398,7 @@ def test_absurd_clocks_are_shown_in_any_time_zone(time_zone: str, admin_client: 
 
 def test_the_page_of_a_transaction_needs_no_more_queries_for_more_meter_values(admin_client: Client) -> None:
     transaction = make_transaction(make_charge_point("CP1"))
+    admin_client.get(page(transaction))  # what is looked up once for a process
     few = count_queries(lambda: admin_client.get(page(transaction)))
     for minute in range(60):
         MeterValue.objects.create(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from ocpp_app.models import Scope
 from tests.ocpp_app.api.world import Caller, Tenant, make_tenant
@@ -12,6 +13,7 @@ from tests.ocpp_app.api.world import Caller, Tenant, make_tenant
 def _plain_http(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
     settings.OCPP_API_THROTTLE = ""
+    cache.clear()  # what a token of another test with the same key has asked for
 
 
 @pytest.fixture
