@@ -201,12 +201,18 @@ class AmqpPublisher:
 
     def _ensure_connected(self) -> tuple[pika.BlockingConnection, BlockingChannel]:
         with self._lock:
-            alive = self._pid == os.getpid() and self._thread is not None and self._thread.is_alive()
-            if not alive:
+            if not self._is_connected():
                 self._start()
             assert self._connection is not None
             assert self._channel is not None
             return self._connection, self._channel
+
+    def _is_connected(self) -> bool:
+        if self._pid != os.getpid() or self._thread is None or self._connection is None:
+            return False
+        if self._connection.is_closed:
+            self._thread.join(self.CONNECT_TIMEOUT_S)  # it only fails what it had not carried out
+        return self._thread.is_alive()
 
     def _start(self) -> None:
         started: Future[None] = Future()
