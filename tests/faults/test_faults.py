@@ -13,7 +13,7 @@ from tests.faults.system import running_beside
 CHARGERS = 24
 SEED = 7
 PACE = 0.3
-SHORT = ("worker-killed", "delivered-twice", "answers-lost", "connections-dropped", "gateway-killed")
+SHORT = ("worker-killed", "delivered-twice", "answers-lost", "gateway-killed")
 """Those that can be done to a broker and a PostgreSQL which other tests use."""
 
 

@@ -143,7 +143,7 @@ def make_tenant(slug: str) -> Tenant:
     ProfileInstallation.objects.create(
         charge_point=charge_point,
         connector_number=1,
-        profile_id=70,
+        profile_id=1_000_070,
         purpose=SCRIPT,
         stack_level=0,
         state="installed",
