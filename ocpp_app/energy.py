@@ -11,7 +11,9 @@ the inlet are none of them. The rule:
    (one in ten, and always one). So is one that would have needed more power than any charge point has.
 4. Readings that are all below meterStart, while meterStop is not, are of another register (some charge points count
    anew in their meter values): left out.
-5. Otherwise the register has fallen: it was reset or exchanged, or meterStop is below what was seen before. The energy
+5. Where they fall in the order of the charge point's time, but not in the order in which they came, its clock was set
+   back in between: the registers are right, and each was read no earlier than the one before it.
+6. Otherwise the register has fallen: it was reset or exchanged, or meterStop is below what was seen before. The energy
    is in doubt. Nothing is billed, and the sum of the rises is kept beside it: so much was delivered at least.
 """
 
@@ -62,7 +64,8 @@ def possible_wh(started_at: datetime, until: datetime) -> float:
 def measure(start: Register, readings: Sequence[Register], stop: Register | None) -> Energy:
     """The energy of a transaction by the rule above; ``stop`` is None for one that was not truly stopped.
 
-    Readings may come in any order and more than once; those after the stop do not count.
+    Readings are in the order in which they came, which may be any, and may come more than once; those after the stop do
+    not count.
     """
     last = Register(max(start.at, stop.at), stop.wh) if stop else None
     seen = sorted({reading for reading in readings if _counts(start, last, reading)}, key=_order)
@@ -75,7 +78,10 @@ def measure(start: Register, readings: Sequence[Register], stop: Register | None
     if last is not None and not start.wh <= last.wh <= start.wh + possible_wh(start.at, last.at):
         return Energy(None, _rises(_runs([start, *seen], tolerance)), fall=_fall(runs))
     if len(runs) > 1:
-        return Energy(None, _rises(runs), fall=_fall(runs))
+        came = _as_they_came(start, readings, last)
+        if _falls(came, tolerance, last):
+            return Energy(None, _rises(runs), fall=_fall(runs))
+        runs = [came]
     curve = _rising(runs[0], last)
     return Energy(curve[-1].wh - start.wh, curve=curve)
 
@@ -139,6 +145,24 @@ def _runs(registers: Sequence[Register], tolerance: int) -> list[list[Register]]
             runs[-1].append(register)
             highest = max(highest, register.wh)
     return runs
+
+
+def _as_they_came(start: Register, readings: Sequence[Register], stop: Register | None) -> list[Register]:
+    """The registers in the order in which they came, none earlier than the one before it, nor later than the stop."""
+    until = max(start.at, *(reading.at for reading in readings)) if stop is None else stop.at
+    most_wh = start.wh + possible_wh(start.at, until)
+    came = [start]
+    for reading in readings:
+        if 0 <= reading.wh <= most_wh:
+            came.append(Register(min(max(reading.at, came[-1].at), until), reading.wh))
+    return came if stop is None else [*came, stop]
+
+
+def _falls(came: Sequence[Register], tolerance: int, stop: Register | None) -> bool:
+    before = came if stop is None else came[:-1]
+    highest = max(register.wh for register in before)
+    is_below = stop is not None and stop.wh < highest - max(tolerance, EARLY_STOP_WH)
+    return is_below or len(_runs(before, tolerance)) > 1
 
 
 def _rises(runs: Sequence[Sequence[Register]]) -> int:

@@ -42,7 +42,8 @@ def full_since(
     if telling and telling[-1][1] == ChargePointStatus.SuspendedEVSE:
         return None
     resumed_at = telling[-1][0] if telling else started_at
-    return _powerless_since([reading for reading in readings if resumed_at <= reading.at <= stopped_at])
+    in_time = sorted(readings, key=lambda reading: reading.at)
+    return _powerless_since([reading for reading in in_time if resumed_at <= reading.at <= stopped_at])
 
 
 def _suspended_at(telling: Sequence[tuple[datetime, str]]) -> datetime | None:

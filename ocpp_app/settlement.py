@@ -37,6 +37,7 @@ class Evidence:
     """What is stored of a transaction: its meter values, and the statuses of its connector where they matter."""
 
     readings: list[idle.Reading]
+    """In the order in which they came."""
     statuses: list[tuple[datetime, str]]
 
 
@@ -102,7 +103,7 @@ def _settle_one(batch: Batch, item: Ended, terms: pricing.Terms | None, evidence
 def _load(transactions: Sequence[Transaction], terms: dict[int, pricing.Terms | None]) -> dict[int, Evidence]:
     """The evidence of all of them: one query, and one more where idleness costs anything."""
     evidence = {row.pk: Evidence([], []) for row in transactions}
-    stored = MeterValue.objects.filter(transaction__in=evidence).order_by("timestamp", "pk")
+    stored = MeterValue.objects.filter(transaction__in=evidence).order_by("pk")
     for pk, at, power_w, energy_wh in stored.values_list("transaction", "timestamp", "power_w", "energy_wh"):
         evidence[pk].readings.append(idle.Reading(at, power_w, energy_wh))
     if rolled_up := [row.pk for row in transactions if row.roll_up]:

@@ -73,6 +73,24 @@ def test_the_fall_is_told() -> None:
     assert energy.fall == (at(30, 5003), at(45, 3005))
 
 
+@pytest.mark.parametrize("back", [4, 20])
+@pytest.mark.parametrize("changed_after", [0, 1, 2])
+def test_a_clock_that_is_set_back_in_between_makes_no_doubt(back: int, changed_after: int) -> None:
+    true = [at(15, 2001), at(16, 3003), at(17, 4005)]
+    told = [
+        reading if number < changed_after else Register(reading.at - timedelta(minutes=back), reading.wh)
+        for number, reading in enumerate(true)
+    ]
+    energy = measure(at(0, 1000), told, at(30, 5003))
+    assert (energy.wh, energy.doubtful_wh, energy.fall) == (4003, None, None)
+    assert all(one.at <= other.at and one.wh <= other.wh for one, other in pairwise(energy.curve))
+
+
+def test_a_reset_is_no_matter_of_the_clock() -> None:
+    fallen = [at(15, 2001), at(16, 3003), at(14, 0), at(18, 501)]
+    assert measure(at(0, 1000), fallen, at(30, 5003)).wh is None
+
+
 def test_readings_after_the_stop_do_not_count() -> None:
     energy = measure(at(0, 1000), [at(15, 2001), at(60, 9003)], at(45, 3005))
     assert (energy.wh, energy.curve[-1]) == (2005, at(45, 3005))
