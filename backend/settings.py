@@ -100,9 +100,8 @@ SQLITE_OPTIONS = {
 POSTGRESQL_OPTIONS = {
     "connect_timeout": 10,  # seconds; of a host that is gone nobody would hear for minutes
     # A worker that was frozen while it held rows blocks nobody for longer than this.
-    # Plans fit the tables as they are: one that was kept from when they were empty would read all of them for ever.
-    "options": ("-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c plan_cache_mode=force_custom_plan"),
-    # A worker's few statements are parsed once for each connection (None behind a PgBouncer before 1.21).
+    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c jit=off",
+    # A worker's few statements are parsed and planned once for each connection (None behind a PgBouncer before 1.21).
     "prepare_threshold": 1,
 }
 

@@ -100,7 +100,8 @@ class Batch:
 
     def lock_charge_points(self, identities: Iterable[str]) -> None:
         """Load and lock the charge points with these identities; nothing else may be read before."""
-        self.charge_points = {row.identity: row for row in loads.charge_points(set(identities)).fetch()}
+        *_ahead, found = round_trips.fetch([*round_trips.by_index(), loads.charge_points(set(identities))])
+        self.charge_points = {row.identity: row for row in found}
 
     def expect_connectors(self) -> None:
         """Say beforehand that messages are about connectors: then they, their transactions and their reservations are

@@ -91,7 +91,7 @@ def test_number_of_queries_does_not_grow_with_the_batch(
         return len(captured)
 
     few = queries_of(wires[:2], each=1)
-    assert queries_of(wires, each=5) == few <= 11
+    assert queries_of(wires, each=5) == few <= 12
 
 
 @commits

@@ -63,3 +63,18 @@ def test_a_statement_is_prepared_once() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT CAST($1 AS text), 1'")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL keeps plans")
+def test_a_plan_of_an_empty_table_is_one_for_a_large_table(transactional_db: None) -> None:
+    scans = Query(
+        Statement("EXPLAIN SELECT * FROM ocpp_app_connector WHERE charge_point_id = ANY(%s::bigint[])", ["{1,2}"]),
+        lambda rows: [line for (line,) in rows if "Scan" in line],
+    )
+    with transaction.atomic():
+        *_ahead, found = round_trips.fetch([*round_trips.by_index(), scans])
+    assert found
+    assert not [line for line in found if "Seq Scan" in line]
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW enable_seqscan")
+        assert cursor.fetchone() == ("on",)
