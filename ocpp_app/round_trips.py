@@ -34,8 +34,8 @@ class Query(NamedTuple, Generic[Result]):
 
 
 def by_index() -> list[Query[None]]:
-    """Ahead of a transaction's queries: let its plans look rows up by index, however small a table is now. They are kept
-    for the connection, and one that was made while a table was empty would read all of it later."""
+    """Ahead of a transaction's queries: let its plans look rows up by index, however small a table is now. They are
+    kept for the connection, and one that was made while a table was empty would read all of it later."""
     if connection.vendor != "postgresql":
         return []
     return [Query(Statement("SELECT set_config('enable_seqscan', 'off', true)", []), lambda rows: None)]
