@@ -7,6 +7,7 @@ Two ways to run a test on SQLite and on PostgreSQL:
 """
 
 import asyncio
+import gc
 import inspect
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -68,6 +69,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             # xdist 3.8 puts the group behind the name that pytest had before 9.1, where nobody reads it any more.
             item._id = coerce_node_id(f"{item.nodeid.removesuffix(suffix := f'@{marker.args[0]}')}{suffix}")
     items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.path.parent.name not in WAITING))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def shares(item: pytest.Item) -> str:

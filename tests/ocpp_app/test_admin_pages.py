@@ -97,8 +97,9 @@ def charge_point(script: int, db: None) -> ChargePoint:
 
 
 @pytest.fixture(autouse=True)
-def _plain_and_quick(settings: Any) -> None:
+def _plain_and_quick(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.SECURE_SSL_REDIRECT = False
+    monkeypatch.setattr(admin.site, "enable_nav_sidebar", False)  # a list of all models beside each page
 
 
 # -- every page --------------------------------------------------------------------------------------------------------

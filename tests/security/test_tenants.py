@@ -128,10 +128,18 @@ def bodies(ours: Tenant, theirs: Tenant) -> list[dict[str, Any]]:
     return [{**common, "organisation": foreign}, {**common, "organisation": mine, **keys}, keys]
 
 
+@pytest.fixture(scope="module")
+def untouched(tenants: tuple[Tenant, Tenant], django_db_blocker: Any) -> dict[str, list[Any]]:
+    """What is theirs, as every test finds it."""
+    with django_db_blocker.unblock():
+        return everything_of(tenants[1].organisation)
+
+
 @pytest.mark.parametrize(("route", "method"), PAIRS, ids=named)
-def test_no_route_reads_or_changes_what_is_theirs(route: URLPattern, method: str, ours: Tenant, theirs: Tenant) -> None:
+def test_no_route_reads_or_changes_what_is_theirs(
+    route: URLPattern, method: str, ours: Tenant, theirs: Tenant, untouched: dict[str, list[Any]]
+) -> None:
     caller = ours.caller(Scope.ADMIN)
-    untouched = everything_of(theirs.organisation)
     where, at_home = address(route, theirs), address(route, ours)
     answers = [caller.ask(method, where, body) for body in ({}, *bodies(ours, theirs))]
     if "<" in str(route.pattern):
