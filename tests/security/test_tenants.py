@@ -25,7 +25,7 @@ from ocpp_app.models import (
     SecurityEvent,
     SecurityEventKind,
 )
-from tests.ocpp_app.api.shared import kept_ours, kept_theirs, tenants  # noqa: F401
+from tests.ocpp_app.api.shared import kept_ours, kept_tenants, kept_theirs  # noqa: F401
 from tests.ocpp_app.api.test_routes import LISTS, PAIRS, address, named, view_of
 from tests.ocpp_app.api.test_schema import document
 from tests.ocpp_app.api.world import ROOT, Caller, Tenant

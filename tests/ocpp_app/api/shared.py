@@ -10,8 +10,8 @@ from tests.ocpp_app.api.world import Tenant, make_tenant
 from tests.shared_rows import shared_rows
 
 
-@pytest.fixture(scope="module")
-def tenants(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Tenant, Tenant]]:
+@pytest.fixture(scope="module", name="tenants")
+def kept_tenants(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Tenant, Tenant]]:
     with shared_rows(django_db_blocker):
         yield make_tenant("ours"), make_tenant("theirs")
 

@@ -12,7 +12,7 @@ from ocpp_app.access import access_of_token, organisation_id_of, visible
 from ocpp_app.api.resource import Resource
 from ocpp_app.api.urls import resources
 from ocpp_app.models import ApiToken, Scope
-from tests.ocpp_app.api.shared import kept_ours, kept_theirs, tenants  # noqa: F401
+from tests.ocpp_app.api.shared import kept_ours, kept_tenants, kept_theirs  # noqa: F401
 from tests.ocpp_app.api.world import ROOT, Caller, Tenant, make_charge_point, make_transaction
 
 pytestmark = pytest.mark.django_db
