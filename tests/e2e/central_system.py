@@ -184,9 +184,11 @@ class Launcher:
         return self._run(Single(folder, f"sqlite:///{folder / 'csms.sqlite3'}", settings))
 
     def prepared(self, **settings: str) -> Single:
-        """What ``single`` starts, not running."""
+        """What ``single`` starts, not running; it is ended like all others."""
         folder = self._new_folder()
-        return Single(folder, copy_sqlite(self._sqlite_template(), folder / "csms.sqlite3"), settings)
+        system = Single(folder, copy_sqlite(self._sqlite_template(), folder / "csms.sqlite3"), settings)
+        self._ends.callback(system.end)
+        return system
 
     def cluster(
         self, workers: int = WORKERS, amqp_url: str = "", cluster: "type[Cluster]" = Cluster, **settings: str
