@@ -71,17 +71,14 @@ def measure(start: Register, readings: Sequence[Register], stop: Register | None
     seen = sorted({reading for reading in readings if _counts(start, last, reading)}, key=_order)
     tolerance = ROUNDING_WH + _resolution(seen)
     kept = _of_the_same_register(start, _without_slips(start, seen, tolerance), last, tolerance)
-    runs = _runs([start, *kept], tolerance)
-    if last is not None:
-        falls = last.wh < max(register.wh for register in runs[-1]) - max(tolerance, EARLY_STOP_WH)
-        runs = [*runs, [last]] if falls else [*runs[:-1], [*runs[-1], last]]
+    runs = _runs_to_stop([start, *kept], last, tolerance)
     if last is not None and not start.wh <= last.wh <= start.wh + possible_wh(start.at, last.at):
         return Energy(None, _rises(_runs([start, *seen], tolerance)), fall=_fall(runs))
     if len(runs) > 1:
-        came = _as_they_came(start, readings, last)
-        if _falls(came, tolerance, last):
+        as_they_came = _runs_to_stop(_as_they_came(start, readings, last), last, tolerance)
+        if len(as_they_came) > 1:
             return Energy(None, _rises(runs), fall=_fall(runs))
-        runs = [came]
+        runs = as_they_came
     curve = _rising(runs[0], last)
     return Energy(curve[-1].wh - start.wh, curve=curve)
 
@@ -147,22 +144,24 @@ def _runs(registers: Sequence[Register], tolerance: int) -> list[list[Register]]
     return runs
 
 
+def _runs_to_stop(registers: Sequence[Register], stop: Register | None, tolerance: int) -> list[list[Register]]:
+    """The same with the stop behind them, which may be read a moment earlier."""
+    runs = _runs(registers, tolerance)
+    if stop is None:
+        return runs
+    falls = stop.wh < max(register.wh for register in runs[-1]) - max(tolerance, EARLY_STOP_WH)
+    return [*runs, [stop]] if falls else [*runs[:-1], [*runs[-1], stop]]
+
+
 def _as_they_came(start: Register, readings: Sequence[Register], stop: Register | None) -> list[Register]:
-    """The registers in the order in which they came, none earlier than the one before it, nor later than the stop."""
+    """The registers in the order in which they came, each no earlier than the one before it, and not after the stop."""
     until = max(start.at, *(reading.at for reading in readings)) if stop is None else stop.at
     most_wh = start.wh + possible_wh(start.at, until)
     came = [start]
     for reading in readings:
         if 0 <= reading.wh <= most_wh:
             came.append(Register(min(max(reading.at, came[-1].at), until), reading.wh))
-    return came if stop is None else [*came, stop]
-
-
-def _falls(came: Sequence[Register], tolerance: int, stop: Register | None) -> bool:
-    before = came if stop is None else came[:-1]
-    highest = max(register.wh for register in before)
-    is_below = stop is not None and stop.wh < highest - max(tolerance, EARLY_STOP_WH)
-    return is_below or len(_runs(before, tolerance)) > 1
+    return came
 
 
 def _rises(runs: Sequence[Sequence[Register]]) -> int:
