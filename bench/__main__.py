@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from bench import decode, machine, report
+from bench.grown import Stored
 from bench.runs import Measurement, Scenario, measure
-from bench.scenarios import QUICK, SCENARIOS, figures, median_of
+from bench.scenarios import ON_DEMAND, QUICK, SCENARIOS, figures, median_of
 from bench.systems import SYSTEMS, System, SystemFailed, broker_url, postgres_url
 from scripts.services.errors import ServiceMissing
 
@@ -22,8 +23,10 @@ DATA = Path(__file__).resolve().parents[1] / ".services"
 
 EPILOG = f"""\
 Without --rounds: one round of {", ".join(QUICK)}, about a minute, to see where one stands.
-With --rounds (or `make bench ROUNDS=4`): everything, in alternated rounds, about eight minutes each. Machines are
-noisy: quote ratios of at least four rounds. RabbitMQ and PostgreSQL must be up: make services.
+With --rounds (or `make bench ROUNDS=4`): everything but {" and ".join(ON_DEMAND)}, in alternated rounds, about eight
+minutes each. Machines are noisy: quote ratios of at least four rounds. RabbitMQ and PostgreSQL must be up: make
+services.
+--scenario growth fills a database at first, which takes some minutes and 16 GB: python -m bench.grown --help.
 Loads: {", ".join(SCENARIOS)}. Systems: {", ".join(SYSTEMS)}.
 """
 
@@ -40,6 +43,9 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, metavar="S", help="measure so long, whatever the load says")
     parser.add_argument("--warm-up", type=float, metavar="S", dest="warm_up_s", help="not measured before that")
     parser.add_argument("--rate", type=float, metavar="R", help="open: CALLs/s, instead of 25 %% of the maximum")
+    for name in ("messages", "meter_values"):
+        default, option = getattr(Stored, name), f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, default=default, metavar="N", help="scaled-grown: so many are stored")
     parser.add_argument("--json", metavar="FILE", help="write every measurement there; - is the terminal")
     parser.add_argument("--record", action="store_true", help="append the figures to bench/history.md")
     options = parser.parse_args(arguments)
@@ -87,8 +93,9 @@ class Benchmark:
 
     def _system(self, name: str) -> System:
         if name not in self._running:
-            most = max(scenario.chargers for scenario in self._scenarios)
-            system = SYSTEMS[name](self._folder, most)
+            most = max(scenario.chargers for scenario in self._scenarios if name in scenario.systems)
+            stored = Stored(self._options.messages, self._options.meter_values)
+            system = SYSTEMS[name](self._folder, most, stored)
             self._stack.callback(system.stop)
             system.start()
             self._running[name] = system
@@ -97,7 +104,9 @@ class Benchmark:
     def _names(self) -> list[str]:
         if self._options.scenario:
             return [name for name in SCENARIOS if name in self._options.scenario]
-        return list(QUICK if self._options.rounds is None else SCENARIOS)
+        if self._options.rounds is None:
+            return list(QUICK)
+        return [name for name in SCENARIOS if name not in ON_DEMAND]
 
     def _adapted(self, scenario: Scenario) -> Scenario:
         changes: dict[str, Any] = {

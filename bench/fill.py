@@ -11,11 +11,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from bench import pages
+from bench import bulk, pages
 from scripts.services import postgres
 
 DATABASE = "ocpp_csms_fill"
@@ -88,9 +86,9 @@ def fill(transactions: int, meter_values: int, messages: int) -> None:
 
     from ocpp_app.models import Anomaly, ChargePoint, Connector, IdTag, MeterValue, Organisation, Transaction
 
-    run = _runner(connection)
+    run = bulk.inserter(connection)
     at = "timestamptz '2024-01-01' + make_interval(secs => t.id * 40.0)"
-    with _timed("charge points"):
+    with bulk.timed("charge points"):
         names = ((f"Tenant {number}", f"tenant-{number}") for number in range(ORGANISATIONS))
         Organisation.objects.bulk_create([Organisation(name=name, slug=slug) for name, slug in names])
         owners = "(SELECT array_agg(id ORDER BY id) FROM ocpp_app_organisation WHERE NOT is_default)"
@@ -102,7 +100,7 @@ def fill(transactions: int, meter_values: int, messages: int) -> None:
         tags = "ocpp_app_organisation AS o, generate_series(1, 200) AS n"
         name = "'TAG' || n"
         run(IdTag, tags, organisation_id="o.id", id_tag=name, key=name, created_at="now()")
-    with _timed(f"{transactions:,} transactions"), _bare(connection, Transaction):
+    with bulk.timed(f"{transactions:,} transactions"), bulk.without_indexes(connection, Transaction):
         source = (
             f"generate_series(1, {transactions}::bigint) AS t(id) "
             "JOIN (SELECT k.id AS connector, c.id AS charge_point, c.organisation_id AS organisation, "
@@ -134,16 +132,16 @@ def fill(transactions: int, meter_values: int, messages: int) -> None:
         connection.cursor().execute(
             "SELECT setval(pg_get_serial_sequence('ocpp_app_transaction', 'id'), %s)", [transactions]
         )
-    with _timed("an anomaly for every hundredth"):
+    with bulk.timed("an anomaly for every hundredth"):
         quiet = "(SELECT id FROM ocpp_app_organisation WHERE slug = 'tenant-5')"  # has none, and asks for some
         odd = f"ocpp_app_transaction AS t WHERE (hashint4(t.id) >> 7) % 100 = 0 AND t.organisation_id <> {quiet}"
         kind = "CASE WHEN t.id % 10 = 0 THEN 'lower_meter' ELSE 'orphaned' END"
         resolved = "CASE WHEN t.id % 5 = 0 THEN NULL ELSE now() END"
         run(Anomaly, odd, transaction_id="t.id", kind=kind, found_at="t.started_at", resolved_at=resolved)
         Transaction.objects.filter(pk__in=Anomaly.objects.values("transaction")).update(has_anomaly=True)
-    with _timed(f"{messages:,} messages"):
+    with bulk.timed(f"{messages:,} messages"):
         pages.fill_messages(run, messages, CHARGE_POINTS)
-    with _timed(f"{transactions * meter_values:,} meter values"), _bare(connection, MeterValue):
+    with bulk.timed(f"{transactions * meter_values:,} meter values"), bulk.without_indexes(connection, MeterValue):
         run(
             MeterValue,
             f"ocpp_app_transaction AS t, generate_series(1, {meter_values}) AS n",
@@ -156,78 +154,10 @@ def fill(transactions: int, meter_values: int, messages: int) -> None:
             energy_wh="t.meter_start_wh + n * 450",
             power_w="11000",
         )
-    with _timed("ANALYZE"), connection.cursor() as cursor:
+    with bulk.timed("ANALYZE"), connection.cursor() as cursor:
         cursor.execute("ANALYZE")
         cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
         print(f"The database has {cursor.fetchone()[0]}.")
-
-
-def _runner(connection: Any) -> Callable[..., None]:
-    """``run(model, source, column=SQL …)`` inserts; what is not named has its default."""
-
-    def run(model: Any, source: str, **columns: str) -> None:
-        values = {field.column: columns.get(field.column) or _default(field) for field in model._meta.concrete_fields}
-        if missing := set(columns) - set(values):
-            raise ValueError(f"{model.__name__} has no {', '.join(sorted(missing))}.")
-        chosen = {name: value for name, value in values.items() if value is not None}
-        names = ", ".join(f'"{name}"' for name in chosen)
-        with connection.cursor() as cursor:
-            sql = f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {", ".join(chosen.values())} FROM {source}'
-            cursor.execute(sql)
-
-    return run
-
-
-def _default(field: Any) -> str | None:
-    """What a column has that nobody names, in SQL; None: the database knows by itself."""
-    from django.db import models
-
-    if field.null or field.primary_key or field.has_db_default():
-        return None
-    value = field.get_default()
-    if isinstance(field, models.BooleanField):
-        return str(bool(value))
-    if isinstance(field, models.CharField | models.TextField):
-        return "'" + str(value or "").replace("'", "''") + "'"
-    if isinstance(field, models.IntegerField | models.FloatField):
-        return str(value or 0)
-    raise ValueError(f"{field} needs a value.")
-
-
-@contextmanager
-def _bare(connection: Any, model: Any) -> Iterator[None]:
-    """Meanwhile the table has neither constraints nor indexes, and writes no log: that comes once, for all rows."""
-    table = model._meta.db_table
-    constraints = (
-        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
-        "WHERE conrelid = %s::regclass AND contype IN ('f', 'u')"
-    )
-    indexes = (
-        "SELECT i.indexname, i.indexdef FROM pg_indexes i WHERE i.tablename = %s "
-        "AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conname = i.indexname)"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(constraints, [table])
-        found = cursor.fetchall()
-        for name, _definition in found:
-            cursor.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT "{name}"')
-        cursor.execute(indexes, [table])
-        built = cursor.fetchall()
-        for name, _definition in built:
-            cursor.execute(f'DROP INDEX "{name}"')
-        yield
-        cursor.execute("SET maintenance_work_mem = '256MB'")
-        for _name, definition in built:
-            cursor.execute(definition)
-        for name, definition in found:
-            cursor.execute(f'ALTER TABLE "{table}" ADD CONSTRAINT "{name}" {definition}')
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    print(f"{what}: {time.monotonic() - started:.1f} s", flush=True)
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------

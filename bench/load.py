@@ -15,7 +15,7 @@ import random
 import resource
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -133,8 +133,8 @@ def _ignore(_: Charger) -> None:
 class Fleet:
     """The charge points of a run."""
 
-    def __init__(self, url: str, count: int) -> None:
-        self.url = url
+    def __init__(self, urls: Sequence[str], count: int) -> None:
+        self.urls = urls
         self.tally = Tally()
         self.chargers = [Charger(number, self.tally) for number in range(1, count + 1)]
 
@@ -145,7 +145,7 @@ class Fleet:
 
         async def one(charger: Charger) -> None:
             async with limit:
-                if not await charger.connect(self.url):
+                if not await charger.connect(self.urls[charger.number % len(self.urls)]):
                     return
                 booted: asyncio.Future[None] = loop.create_future()
                 charger.on_answer = lambda charger: _go_on_until_booted(charger, booted)
@@ -325,7 +325,10 @@ def raise_file_limit() -> None:
 def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description="Charge points that check every answer.")
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--url", required=True, help="the websocket URL without the identity: ws://127.0.0.1:9000/ocpp")
+    parser.add_argument(
+        "--url", action="append", required=True,
+        help="the websocket URL without the identity: ws://127.0.0.1:9000/ocpp; of several each gets its share",
+    )  # fmt: skip
     parser.add_argument("--chargers", type=int, default=50, metavar="K", help="how many (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=100.0, help="open: CALLs per second (default: %(default)s)")
     parser.add_argument("--meter-interval", type=float, default=10.0, metavar="S", help="site: between two MeterValues")

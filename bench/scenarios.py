@@ -4,10 +4,13 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bench.grown import CHARGE_POINTS
 from bench.runs import Measurement, Scenario
 
 QUICK = ("closed-50", "paced-50")
 """What a run without a number of rounds does."""
+ON_DEMAND = ("growth", "scale-out")
+"""What only ``--scenario`` does: the first fills a large database, the second says little on few cores."""
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
@@ -32,6 +35,14 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "site", "20 charge points with MeterValues every 10 s", "site", 20, ("runcsms",), seconds=60.0
+        ),
+        Scenario(
+            "growth", "1 000 charge points, closed loop, empty and grown database", "closed", CHARGE_POINTS,
+            ("scaled", "scaled-grown"), seconds=20.0, warm_up_s=5.0,
+        ),
+        Scenario(
+            "scale-out", "200 charge points, closed loop, one and two gateways and workers", "closed", 200,
+            ("scaled", "scaled-out"),
         ),
     )
 }  # fmt: skip
@@ -151,5 +162,13 @@ def figures(fsync_ms: float) -> list[Figure]:
         Figure(
             "runcsms, a site of 20: memory",
             _result("site", "runcsms", lambda one: one.rss_end["runcsms"] / 1e6), "MB", 150, 150,
+        ),
+        Figure(
+            "CALLs/s, grown database", _rate_ratio("growth", "scaled-grown", "scaled"), "of that on an empty one",
+            0.85, 0.85, **more,
+        ),
+        Figure(
+            "CALLs/s, two gateways and two workers", _rate_ratio("scale-out", "scaled-out", "scaled"),
+            "times one of each",
         ),
     ]  # fmt: skip

@@ -12,8 +12,9 @@ import msgspec
 import pika
 import pika.exceptions
 
-from bench import processes
+from bench import grown, processes
 from bench.database import Rows
+from bench.grown import Stored
 from bench.limits.amqp_echo import QUEUE as ECHO_QUEUE
 from scripts.foreground import Part, stop
 from scripts.ports import accepts
@@ -36,10 +37,12 @@ class System(ABC):
     name: str
     label: str
 
-    def __init__(self, folder: Path, charge_points: int) -> None:
-        """``folder``: for logs and data, on a disk; ``charge_points``: so many are registered."""
+    def __init__(self, folder: Path, charge_points: int, stored: Stored) -> None:
+        """``folder``: for logs and data, on a disk; ``charge_points``: so many are registered; ``stored``: what a grown
+        database holds."""
         self.folder = folder / self.name
         self.charge_points = charge_points
+        self.stored = stored
         self.expected: Counter[str] = Counter()
         """Right answers that load generators got so far, by action."""
         self.surplus: Counter[str] = Counter()
@@ -91,13 +94,13 @@ class System(ABC):
 
 
 class WebsocketSystem(System):
-    """A system that charge points connect to."""
+    """A system that charge points connect to, spread evenly over its ports."""
 
-    port: int
+    ports: list[int]
 
     def load_command(self, kind: str, options: list[str]) -> tuple[list[str], dict[str, str]]:
-        url = f"ws://127.0.0.1:{self.port}/ocpp"
-        return [sys.executable, "-m", "bench.load", kind, "--url", url, *options], dict(os.environ)
+        urls = [f"--url=ws://127.0.0.1:{port}/ocpp" for port in self.ports]
+        return [sys.executable, "-m", "bench.load", kind, *urls, *options], dict(os.environ)
 
 
 class CentralSystem(WebsocketSystem):
@@ -105,6 +108,8 @@ class CentralSystem(WebsocketSystem):
 
     environment: dict[str, str]
     settings_module = "backend.settings"
+    _behind = "{}"
+    """What was in its database before (``bench.database.Last``)."""
 
     def _environment(self, database_url: str, **more: str) -> dict[str, str]:
         inherited = {
@@ -129,7 +134,7 @@ class CentralSystem(WebsocketSystem):
         self._database_task("prepare", "--charge-points", str(self.charge_points))
 
     def rows(self) -> Rows:
-        return msgspec.json.decode(self._database_task("count"), type=Rows)
+        return msgspec.json.decode(self._database_task("count", "--behind", self._behind), type=Rows)
 
     def _database_task(self, *words: str) -> str:
         command = [sys.executable, "-m", "bench.database", *words]
@@ -144,10 +149,12 @@ class Scaled(CentralSystem):
 
     name = "scaled"
     label = "RabbitMQ + PostgreSQL"
+    gateways = 1
+    workers = 1
 
     def start(self) -> None:
-        self._amqp_url, server_url = broker_url(), postgres_url()
-        self._database_url = postgres.create_database(server_url, f"ocpp_csms_bench_{uuid.uuid4().hex[:12]}")
+        self._amqp_url = broker_url()
+        self._database_url = self._name_database(postgres_url())
         queue = f"ocpp.rpc.{self.name}"  # systems stay until the end: none may take the frames of another
         self.environment = self._environment(
             self._database_url,
@@ -159,13 +166,14 @@ class Scaled(CentralSystem):
         )
         delete_queue(self._amqp_url, queue)
         self._prepare_database()
-        self.port = processes.free_port()
-        command = [sys.executable, "manage.py", "consume_rpc_queue", "--processes", "1"]
+        command = [sys.executable, "manage.py", "consume_rpc_queue", "--processes", f"{self.workers}"]
         self._run("worker", command, self.environment)
-        command = [sys.executable, "-m", "wsgate", "--listen", f"127.0.0.1:{self.port}"]
-        self._run("gateway", command, self.environment)
-        self._wait_listening(self.port)
-        wait_for(lambda: self._has_ended() or consumers(self._amqp_url, queue) > 0, START_TIMEOUT_S)
+        self.ports = [processes.free_port() for _ in range(self.gateways)]
+        for number, port in enumerate(self.ports, 1):
+            command = [sys.executable, "-m", "wsgate", "--listen", f"127.0.0.1:{port}"]
+            self._run(f"gateway-{number}", command, self.environment)
+            self._wait_listening(port)
+        wait_for(lambda: self._has_ended() or consumers(self._amqp_url, queue) >= self.workers, START_TIMEOUT_S)
         self.check()
         self._servers = {
             "broker": processes.server_of(self._amqp_url),
@@ -174,13 +182,21 @@ class Scaled(CentralSystem):
 
     @property
     def pids(self) -> dict[str, list[int]]:
-        found = {**super().pids, **self._servers}
-        return {name: found[name] for name in ("gateway", "worker", "broker", "PostgreSQL") if found.get(name)}
+        own = super().pids
+        gateways = [pid for name, pids in own.items() if name.startswith("gateway") for pid in pids]
+        found = {"gateway": gateways, "worker": own.get("worker", []), **self._servers}
+        return {name: pids for name, pids in found.items() if pids}
 
     def stop(self) -> None:
         super().stop()
         if hasattr(self, "_database_url"):
-            postgres.drop_database(self._database_url)
+            self._drop_database()
+
+    def _name_database(self, server_url: str) -> str:
+        return postgres.create_database(server_url, f"ocpp_csms_bench_{uuid.uuid4().hex[:12]}")
+
+    def _drop_database(self) -> None:
+        postgres.drop_database(self._database_url)
 
 
 class ScaledWithMiddleware(Scaled):
@@ -189,6 +205,38 @@ class ScaledWithMiddleware(Scaled):
     name = "scaled-middleware"
     label = "… and one query per CALL"
     settings_module = "bench.user_middleware"
+
+
+class ScaledOut(Scaled):
+    """Two gateways, each with half of the charge points, and two worker processes."""
+
+    name = "scaled-out"
+    label = "… 2 gateways, 2 workers"
+    gateways = 2
+    workers = 2
+
+
+class ScaledGrown(Scaled):
+    """The same on a database that has grown for months. It is filled when it is not there, and kept; what a run adds
+    stays in it, but only that is counted."""
+
+    name = "scaled-grown"
+    label = "… on a grown database"
+
+    def _name_database(self, server_url: str) -> str:
+        return grown.url_of(server_url, self.charge_points, self.stored)
+
+    def _prepare_database(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "bench.grown", "--server", self._database_url]
+        command += ["--charge-points", f"{self.charge_points}"]
+        command += ["--messages", f"{self.stored.messages}", "--meter-values", f"{self.stored.meter_values}"]
+        if subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL).returncode:
+            raise SystemFailed(f"{self.label}: its database could not be filled; what it said is above.")
+        self._behind = self._database_task("last")
+
+    def _drop_database(self) -> None:
+        pass
 
 
 class OneProcess(CentralSystem):
@@ -200,10 +248,10 @@ class OneProcess(CentralSystem):
     def start(self) -> None:
         self.environment = self._environment(f"sqlite:///{self.folder / 'csms.sqlite3'}", OCPP_RELAY="memory")
         self._prepare_database()
-        self.port = processes.free_port()
-        command = [sys.executable, "manage.py", "runcsms", "--ws", f"127.0.0.1:{self.port}"]
+        self.ports = [processes.free_port()]
+        command = [sys.executable, "manage.py", "runcsms", "--ws", f"127.0.0.1:{self.ports[0]}"]
         self._run("runcsms", [*command, "--http", f"127.0.0.1:{processes.free_port()}"], self.environment)
-        self._wait_listening(self.port)
+        self._wait_listening(self.ports[0])
 
 
 class BareWebsocket(WebsocketSystem):
@@ -213,10 +261,10 @@ class BareWebsocket(WebsocketSystem):
     label = "bare websocket server"
 
     def start(self) -> None:
-        self.port = processes.free_port()
-        command = [sys.executable, "-m", "bench.limits.bare_websocket", "--port", str(self.port)]
+        self.ports = [processes.free_port()]
+        command = [sys.executable, "-m", "bench.limits.bare_websocket", "--port", str(self.ports[0])]
         self._run("server", command, dict(os.environ))
-        self._wait_listening(self.port)
+        self._wait_listening(self.ports[0])
 
 
 class AmqpEcho(System):
@@ -244,7 +292,8 @@ class AmqpEcho(System):
 
 
 SYSTEMS: dict[str, type[System]] = {
-    system.name: system for system in (Scaled, ScaledWithMiddleware, OneProcess, BareWebsocket, AmqpEcho)
+    system.name: system
+    for system in (Scaled, ScaledWithMiddleware, ScaledOut, ScaledGrown, OneProcess, BareWebsocket, AmqpEcho)
 }
 
 

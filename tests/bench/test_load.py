@@ -54,6 +54,35 @@ def test_right_answers_are_counted_by_action(words: tuple[str, ...]) -> None:
     assert 0 <= result.p50_ms <= result.p99_ms <= result.max_ms
 
 
+def test_several_servers_get_the_same_share_of_the_charge_points() -> None:
+    async def run() -> tuple[list[int], Result]:
+        connections = [0, 0]
+
+        def counted(number: int) -> Handler:
+            async def handle(websocket: ServerConnection) -> None:
+                connections[number] += 1
+                await bare_websocket.handle(websocket)
+
+            return handle
+
+        protocols = [Subprotocol("ocpp1.6")]
+        async with (
+            serve(counted(0), "127.0.0.1", 0, subprotocols=protocols) as first,
+            serve(counted(1), "127.0.0.1", 0, subprotocols=protocols) as second,
+        ):
+            ports = [next(iter(server.sockets)).getsockname()[1] for server in (first, second)]
+            command = [sys.executable, "-m", "bench.load", "storm", "--chargers=20"]
+            command += [f"--url=ws://127.0.0.1:{port}/ocpp" for port in ports]
+            load = await asyncio.to_thread(subprocess.run, command, stdout=subprocess.PIPE, check=True)
+        result = read_line(load.stdout.splitlines()[-1])
+        assert isinstance(result, Result)
+        return connections, result
+
+    connections, result = asyncio.run(run())
+    assert connections == [10, 10]
+    assert result.errors == 0
+
+
 def test_idle_connections_stay_and_say_when_all_are_there() -> None:
     phases, result = run_load(bare_websocket.handle, "idle", "--chargers=120", "--seconds=0.2", "--warm-up=0")
     assert phases == ["begin", "connected", "end"]
