@@ -6,7 +6,7 @@ send no ``post_save``.
 """
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -40,6 +40,7 @@ from ocppj.errors import ErrorCode
 from ocppj.v16 import Action, MessageTriggerEnumType, TriggerMessageStatus
 
 INSERT_ORDER: tuple[type[models.Model], ...] = (
+    Connector,
     Session,
     Command,
     Transaction,
@@ -88,9 +89,11 @@ class Batch:
         self._wanted_starts: set[datetime] = set()
         self._expected_starts = 0
         self._expects_connectors = False
+        self._wanted_connectors: set[tuple[int, int]] = set()
         self._wanted_calls: set[int] = set()
         self._last_calls: dict[int, datetime | None] = {}
         self._free_transaction_ids: list[int] = []
+        self._free_connector_ids: list[int] = []
         self.security_upgrades: dict[int, SecurityUpgrade | None] = {}
         """By charge point; see ``upgrades.under_way``."""
         self.to_close: dict[uuid.UUID, str] = {}
@@ -107,6 +110,11 @@ class Batch:
         """Say beforehand that messages are about connectors: then they, their transactions and their reservations are
         read in one go."""
         self._expects_connectors = True
+
+    def expect_connector(self, charge_point: ChargePoint, number: int) -> None:
+        """Say beforehand which connector a message is about."""
+        self._expects_connectors = True
+        self._wanted_connectors.add((charge_point.pk, number))
 
     def expect_tag(self, id_tag: str, *, locked: bool) -> None:
         """Say beforehand which tag a message will ask for; ``locked`` for one whose transactions will be counted."""
@@ -166,16 +174,30 @@ class Batch:
         """The charge point's connector with this number, made when first heard of."""
         connector = self._connectors.get((charge_point.pk, number))
         if connector is None:
-            known = sum(charge_point_id == charge_point.pk for charge_point_id, _number in self._connectors)
-            if known >= MAX_CONNECTORS:
+            if self._connectors_of[charge_point.pk] >= MAX_CONNECTORS:
                 raise CallRefused(
                     ErrorCode.PropertyConstraintViolation,
                     f"connectorId: {number} is new, and this charge point has {MAX_CONNECTORS} connectors already.",
                 )
-            connector, _created = Connector.objects.get_or_create(charge_point=charge_point, number=number)
-            connector.charge_point = charge_point
-            self._connectors[charge_point.pk, number] = connector
+            connector = self._create_connector(charge_point, number)
         return connector
+
+    def _create_connector(self, charge_point: ChargePoint, number: int) -> Connector:
+        """A new one, with its id, to which others refer; should somebody else insert it meanwhile, the batch is run
+        again."""
+        if not self._free_connector_ids:
+            new = self._wanted_connectors - self._connectors.keys()
+            self._free_connector_ids = bulk.reserve_ids(Connector, max(1, len(new)))
+        connector = Connector(id=self._free_connector_ids.pop(0), charge_point=charge_point, number=number)
+        self._connectors[charge_point.pk, number] = connector
+        self._connectors_of[charge_point.pk] += 1
+        self.add(connector)
+        return connector
+
+    @cached_property
+    def _connectors_of(self) -> Counter[int]:
+        """How many connectors each charge point has."""
+        return Counter(charge_point_id for charge_point_id, _number in self._connectors)
 
     @cached_property
     def _connectors(self) -> dict[tuple[int, int], Connector]:
@@ -410,8 +432,8 @@ class Batch:
         """Set fields of a loaded row now, and write them at the end of the batch."""
         for name, value in values.items():
             setattr(row, name, value)
-        if row in self._added.get(type(row), ()):
-            return
+        if row._state.adding:
+            return  # whole, with all the others
         self._changed[type(row)].setdefault(row.pk, (row, set()))[1].update(values)
 
     def send(self, signal: Signal, sender: type[models.Model], **arguments: Any) -> None:

@@ -64,7 +64,10 @@ def is_strict(charge_point: ChargePoint) -> bool:
 
 
 def _expect(batch: Batch, charge_point: ChargePoint, action: str, message: Any) -> None:
-    if hasattr(message, "connector_id") or hasattr(message, "transaction_id"):
+    connector_id = getattr(message, "connector_id", None)
+    if connector_id is not None:
+        batch.expect_connector(charge_point, connector_id)
+    elif hasattr(message, "connector_id") or hasattr(message, "transaction_id"):
         batch.expect_connectors()
     id_tag = getattr(message, "id_tag", None)
     if id_tag:

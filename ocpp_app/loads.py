@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from django.db import connection, models
@@ -17,12 +17,18 @@ from django.db import connection, models
 from ocpp_app import rows
 from ocpp_app.models import (
     OPEN_RESERVATION_STATES,
+    UPGRADING,
     ChargePoint,
     Connector,
     Direction,
+    Gateway,
     IdTag,
     Message,
+    RegistrationStatus,
     Reservation,
+    SecurityProfile,
+    SecurityUpgrade,
+    Session,
     Site,
     Tariff,
     Transaction,
@@ -44,8 +50,7 @@ def _charge_points_sql() -> str:
 
 def messages(relay_ids: Iterable[uuid.UUID]) -> Query[list[Message]]:
     """The frames that came with these relay ids."""
-    texts = [connection.ops.adapt_unknown_value(number.hex) for number in relay_ids]
-    return _load(Message, _messages_sql(), [_texts(texts)])
+    return _load(Message, _messages_sql(), [_uuids(relay_ids)])
 
 
 @cache
@@ -195,6 +200,82 @@ def _tariff_ids_sql() -> str:
     )
 
 
+def sessions(ids: Iterable[uuid.UUID]) -> Query[list[Session]]:
+    """The sessions with these ids."""
+    return _load(Session, _sessions_sql(), [_uuids(ids)])
+
+
+@cache
+def _sessions_sql() -> str:
+    return f"{_select(Session)} WHERE {_any_of('id', 'uuid')}"
+
+
+def gateways(names: Iterable[str], session_ids: Iterable[uuid.UUID]) -> Query[list[Gateway]]:
+    """The gateways with these names, and those of these sessions."""
+    return _load(Gateway, _gateways_sql(), [_texts(names), _uuids(session_ids)])
+
+
+@cache
+def _gateways_sql() -> str:
+    of_sessions = f"SELECT gateway_id FROM {_table(Session)} WHERE {_any_of('id', 'uuid')}"
+    return f"{_select(Gateway)} WHERE {_any_of('name', 'varchar')} OR {_among('id', of_sessions)}"
+
+
+def security_upgrades(charge_point_ids: Iterable[int]) -> Query[list[SecurityUpgrade]]:
+    """What these charge points are just being given: a key, or a higher profile."""
+    return _load(SecurityUpgrade, _security_upgrades_sql(), [_numbers(charge_point_ids)])
+
+
+@cache
+def _security_upgrades_sql() -> str:
+    states = ", ".join(f"'{state.value}'" for state in UPGRADING)
+    return f"{_select(SecurityUpgrade)} WHERE {_any_of('charge_point_id', 'bigint')} AND state IN ({states})"
+
+
+def proven(session_ids: Iterable[uuid.UUID]) -> Query[set[int]]:
+    """The charge points of those of these sessions that have a password or a certificate."""
+    parameters = [_uuids(session_ids), int(SecurityProfile.BASIC)]
+    return Query(Statement(_proven_sql(), parameters), lambda found: {number for (number,) in found})
+
+
+@cache
+def _proven_sql() -> str:
+    condition = f"{_any_of('id', 'uuid')} AND security_profile >= %s"
+    return f"SELECT charge_point_id FROM {_table(Session)} WHERE {condition}"
+
+
+class Named(NamedTuple):
+    """What a charge point is called in certificates."""
+
+    pk: int
+    identity: str
+    """Empty while it waits for approval: then it has chosen it itself."""
+    serial: str
+
+
+WORDS = r"regexp_split_to_array(identity || ' ' || registered_serial_number, '[^0-9A-Za-z]+')"
+"""The words in the names of a charge point, as PostgreSQL has them in an index (``ocpp_point_words``)."""
+
+
+def named(serials: Iterable[str], words: Iterable[Iterable[str]]) -> Query[list[Named]]:
+    """The charge points with one of these registered serial numbers, and those that have all words of one of these
+    groups in their names; on SQLite, where a site has few, all."""
+    groups = [] if connection.vendor == "sqlite" else [_texts(serials), _texts(_texts(group) for group in words)]
+    return Query(Statement(_named_sql(), groups), lambda found: [Named(*row) for row in found])
+
+
+@cache
+def _named_sql() -> str:
+    identity = f"CASE WHEN registration_status = '{RegistrationStatus.PENDING.value}' THEN '' ELSE identity END"
+    select = f"SELECT id, {identity}, registered_serial_number FROM {_table(ChargePoint)}"
+    if connection.vendor == "sqlite":
+        return select
+    has_serial = _any_of("registered_serial_number", "varchar")
+    return (
+        f"{select} WHERE {has_serial} UNION {select}, unnest(%s::text[]) AS g(words) WHERE {WORDS} @> g.words::text[]"
+    )
+
+
 # -- rows ----------------------------------------------------------------------------------------------------
 
 Converter = Callable[[Any], Any]
@@ -283,6 +364,10 @@ def _among(column: str, select: str) -> str:
 def _numbers(values: Iterable[int | None]) -> str:
     listed = ",".join([str(value) for value in values if value is not None])
     return f"[{listed}]" if connection.vendor == "sqlite" else f"{{{listed}}}"
+
+
+def _uuids(values: Iterable[uuid.UUID]) -> str:
+    return _texts(value.hex for value in values)
 
 
 def _texts(values: Iterable[str]) -> str:

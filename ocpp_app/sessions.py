@@ -4,11 +4,25 @@ import logging
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
+from django.db.models import Count
 from django.db.models.functions import Now
 
-from ocpp_app import admission, clock, conf, inquiries, lifecycle, quirks, security_events, signals, upgrades
+from ocpp_app import (
+    admission,
+    clock,
+    conf,
+    inquiries,
+    lifecycle,
+    loads,
+    quirks,
+    round_trips,
+    security_events,
+    signals,
+    upgrades,
+)
 from ocpp_app.admission import Admission
 from ocpp_app.batch import Batch
 from ocpp_app.habits import FrameHabit
@@ -48,30 +62,43 @@ class Sessions:
         self.batch = batch
         ids: set[uuid.UUID] = set()
         gateways: dict[str, str] = {}
+        connecting: set[str] = set()
         for request, name, queue in requests:
             if isinstance(request, envelope.Connect | envelope.Disconnect):
                 ids.add(request.session)
             if isinstance(request, envelope.Connect | envelope.Announce):
                 gateways[name] = queue
+            if isinstance(request, envelope.Connect):
+                connecting.add(request.identity)
         if ids:
             ids.update(row.session_id for row in batch.charge_points.values() if row.session_id)
-        self._sessions: dict[uuid.UUID, Session | None] = (
-            {row.pk: row for row in Session.objects.filter(pk__in=ids).select_related("gateway")} if ids else {}
-        )
+        self._connecting = [row for identity, row in batch.charge_points.items() if identity in connecting]
+        self._sessions: dict[uuid.UUID, Session | None] = {}
+        self._gateways: dict[str, Gateway] = {}
         self._new_gateways: set[str] = set()
-        self._gateways = {name: self._gateway(name, queue) for name, queue in gateways.items()}
         self.to_close: list[tuple[str, envelope.CloseSession]] = []
         """Sockets to close, each with the queue of its gateway."""
         self.planned: list[tuple[ChargePoint, list[PlannedCommand]]] = []
         """CALLs for charge points that have come back from a step of their security upgrade."""
-        connecting = {request.identity for request, _, _ in requests if isinstance(request, envelope.Connect)}
-        connecting_rows = [row for identity, row in batch.charge_points.items() if identity in connecting]
-        upgrades.under_way(batch, connecting_rows)  # of all of them in one query
+        if ids or gateways:
+            self._load(ids, gateways)
 
-    def _gateway(self, name: str, queue: str) -> Gateway:
-        gateway, created = Gateway.objects.get_or_create(name=name, defaults={"queue": queue})
-        if created:
-            self._new_gateways.add(name)
+    def _load(self, ids: set[uuid.UUID], gateways: dict[str, str]) -> None:
+        upgrading = loads.security_upgrades(row.pk for row in self._connecting)
+        sessions, found, under_way = round_trips.fetch([loads.sessions(ids), loads.gateways(gateways, ids), upgrading])
+        upgrades.remember(self.batch, self._connecting, under_way)
+        by_id = {row.pk: row for row in found}
+        for session in sessions:
+            Session._meta.get_field("gateway").set_cached_value(session, by_id.get(session.gateway_id))
+            self._sessions[session.pk] = session
+        known = {row.name: row for row in found}
+        self._gateways = {name: self._gateway(known.get(name), name, queue) for name, queue in gateways.items()}
+
+    def _gateway(self, gateway: Gateway | None, name: str, queue: str) -> Gateway:
+        if gateway is None:
+            gateway, created = Gateway.objects.get_or_create(name=name, defaults={"queue": queue})
+            if created:
+                self._new_gateways.add(name)
         if gateway.queue != queue:
             gateway.queue = queue
             gateway.save(update_fields=["queue"])
@@ -140,12 +167,18 @@ class Sessions:
         if admission.strength_of(old.security_profile) > admitted.strength:
             text = "The charge point is connected, and has proven better who it is."
             return Admission(status=403, reason=text, kind=SecurityEventKind.HIJACK)
-        since = self.batch.now - FLAPPING_WITHIN
-        replaced = Session.objects.filter(charge_point=charge_point, close_reason=REPLACED, ended_at__gte=since)
-        if replaced.count() >= FLAPPING_AFTER:
+        if charge_point.pk in self._flapping:
             text = "Two devices connect as this charge point and push each other out."
             return Admission(status=429, reason=text, kind=SecurityEventKind.FLAPPING)
         return admitted
+
+    @cached_property
+    def _flapping(self) -> set[int]:
+        """The charge points of which devices have pushed each other out again and again."""
+        since = self.batch.now - FLAPPING_WITHIN
+        replaced = Session.objects.filter(charge_point__in=self._connecting, close_reason=REPLACED, ended_at__gte=since)
+        counts = replaced.order_by().values_list("charge_point").annotate(Count("pk"))
+        return {charge_point_id for charge_point_id, count in counts if count >= FLAPPING_AFTER}
 
     def _open(
         self, charge_point: ChargePoint, request: envelope.Connect, gateway: Gateway, admitted: Admission

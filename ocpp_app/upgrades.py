@@ -18,7 +18,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ocpp_app import admission, audit, security_events, signals
+from ocpp_app import admission, audit, loads, security_events, signals
 from ocpp_app.admission import CURRENT, NEXT, Admission
 from ocpp_app.batch import Batch
 from ocpp_app.credentials import hash_key, new_key
@@ -122,17 +122,17 @@ def _profile_message(profile: int) -> ChangeConfigurationRequest:
 def under_way(batch: Batch, charge_points: Iterable[ChargePoint]) -> dict[int, SecurityUpgrade]:
     """The upgrades of these charge points that have not ended, by charge point: one row of each for a whole batch, in
     which a charge point may have answered, left and come back."""
-    known = batch.security_upgrades
-    wanted = [row.pk for row in charge_points]
-    if unknown := [pk for pk in wanted if pk not in known]:
-        known.update(dict.fromkeys(unknown))
-        known.update(
-            {
-                row.charge_point_id: row
-                for row in SecurityUpgrade.objects.filter(charge_point__in=unknown, state__in=UPGRADING)
-            }
-        )
-    return {pk: row for pk in wanted if (row := known[pk]) is not None and row.is_under_way}
+    wanted = list(charge_points)
+    if unknown := [row for row in wanted if row.pk not in batch.security_upgrades]:
+        remember(batch, unknown, loads.security_upgrades(row.pk for row in unknown).fetch())
+    found = {row.pk: batch.security_upgrades[row.pk] for row in wanted}
+    return {pk: row for pk, row in found.items() if row is not None and row.is_under_way}
+
+
+def remember(batch: Batch, charge_points: Iterable[ChargePoint], found: Iterable[SecurityUpgrade]) -> None:
+    """These are all the upgrades of these charge points that have not ended."""
+    batch.security_upgrades.update(dict.fromkeys(row.pk for row in charge_points))
+    batch.security_upgrades.update({row.charge_point_id: row for row in found})
 
 
 def answered(

@@ -147,6 +147,7 @@ class ChargePoint(models.Model):
         verbose_name = _("charge point")
         verbose_name_plural = _("charge points")
         ordering = ("identity",)
+        indexes = (models.Index(fields=("registered_serial_number",), name="ocpp_point_serial"),)
 
     def __str__(self) -> str:
         return self.identity

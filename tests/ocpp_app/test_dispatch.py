@@ -8,9 +8,19 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from ocpp_app.credentials import hash_key
 from ocpp_app.errors import DatabaseUnavailable, RelayUnavailable
 from ocpp_app.middleware import OCPPMiddleware, OCPPRequest, OCPPResponse
-from ocpp_app.models import ChargePoint, Direction, FailedMessage, Message, MeterValue, QuirkNote, Transaction
+from ocpp_app.models import (
+    ChargePoint,
+    Connector,
+    Direction,
+    FailedMessage,
+    Message,
+    MeterValue,
+    QuirkNote,
+    Transaction,
+)
 from ocpp_app.signals import transaction_started
 from ocppj import envelope
 from ocppj.frames import MessageType
@@ -20,6 +30,7 @@ from tests.ocpp_app.wire import Backend, GatewayEnd, Wire, ago, error, result
 
 pytestmark = pytest.mark.django_db
 
+KEY = "0123456789abcdef"
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 START = '[2,"s","StartTransaction",{"connectorId":1,"idTag":"TAG1","meterStart":1000,"timestamp":"%s"}]'
 
@@ -92,6 +103,42 @@ def test_number_of_queries_does_not_grow_with_the_batch(
 
     few = queries_of(wires[:2], each=1)
     assert queries_of(wires, each=5) == few <= 12
+
+
+@pytest.mark.parametrize("is_back", [False, True], ids=["first time", "again"])
+def test_number_of_queries_does_not_grow_with_the_charge_points_that_connect(
+    is_back: bool, gateway: GatewayEnd
+) -> None:
+    names = [f"CP{number:02}" for number in range(14)]
+    for name in names:
+        ChargePoint.objects.create(identity=name, authorization_key=hash_key(KEY))
+    boot = '[2,"b","BootNotification",{"chargePointVendor":"A","chargePointModel":"B","chargePointSerialNumber":"%s"}]'
+    status = '[2,"s","StatusNotification",{"connectorId":%d,"errorCode":"NoError","status":"Available"}]'
+
+    def queries_of(chosen: list[str]) -> list[int]:
+        wires = [Wire(gateway, name) for name in chosen]
+        batches: list[list[Any]] = [
+            [wire.connect(username=wire.identity, password=KEY.encode()) for wire in wires],
+            [wire.frame(boot % f"SN-{wire.identity}") for wire in wires],
+            [wire.frame(status % connector) for wire in wires for connector in (0, 1)],
+        ]
+        found = []
+        for requests in batches:
+            with CaptureQueriesContext(connection) as captured:
+                replies = gateway.send(*requests)
+            assert all(reply.accepted if hasattr(reply, "accepted") else reply.raw for reply in replies)
+            found.append(len(captured))
+        return found
+
+    if is_back:
+        queries_of(names)
+    else:
+        queries_of(names[12:])  # the gateway is known from now on
+    few = queries_of(names[:2])
+    assert queries_of(names[2:12]) == few
+    assert max(few) <= 22
+    assert ChargePoint.objects.get(identity="CP05").registered_serial_number == "SN-CP05"
+    assert Connector.objects.filter(status="Available", status_at__isnull=False).count() >= 20
 
 
 @commits

@@ -15,13 +15,17 @@ from ocpp_app.models import (
     ChargePointGroup,
     Connector,
     Direction,
+    Gateway,
     IdTag,
     Message,
     Reservation,
     ReservationState,
+    SecurityUpgrade,
+    Session,
     Site,
     Tariff,
     Transaction,
+    UpgradeState,
 )
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +79,10 @@ def test_charge_points_in_the_order_of_their_keys(charge_points: list[ChargePoin
 def test_nothing_is_asked_for(charge_points: list[ChargePoint]) -> None:
     assert loads.charge_points([]).fetch() == []
     assert loads.connectors([]).fetch() == []
+    assert loads.sessions([]).fetch() == []
+    assert loads.gateways([], []).fetch() == []
+    assert loads.security_upgrades([]).fetch() == []
+    assert loads.proven([]).fetch() == set()
     assert loads.tags([], []).fetch() == []
     assert loads.transactions(ids=[], open_at=[], open_of=([], []), started=([], [])).fetch() == []
     assert loads.messages([]).fetch() == []
@@ -104,6 +112,29 @@ def test_connectors(charge_points: list[ChargePoint]) -> None:
     wanted = [charge_points[0].pk, charge_points[2].pk]
     found = sorted(loads.connectors(wanted).fetch(), key=lambda row: row.pk)
     assert_same(found, Connector.objects.filter(charge_point__in=wanted).order_by("pk"))
+
+
+def test_sessions_with_their_gateways(charge_points: list[ChargePoint]) -> None:
+    here, there, elsewhere = (Gateway.objects.create(name=name, queue=HARD) for name in ("here", "there", HARD))
+    first, second, third = (
+        Session.objects.create(charge_point=charge_point, gateway=gateway, connected_at=NOW)
+        for charge_point, gateway in zip(charge_points, (there, None, elsewhere), strict=True)
+    )
+    wanted = [first.pk, second.pk, uuid.uuid4()]
+    found = sorted(loads.sessions(wanted).fetch(), key=lambda row: row.pk)
+    assert_same(found, Session.objects.filter(pk__in=wanted).order_by("pk"))
+    gateways = sorted(loads.gateways(["here", "nowhere"], wanted).fetch(), key=lambda row: row.pk)
+    assert_same(gateways, [here, there])
+    assert sorted(row.name for row in loads.gateways([HARD], []).fetch()) == [HARD]
+    Session.objects.filter(pk__in=[first.pk, third.pk]).update(security_profile=1)
+    assert loads.proven(wanted).fetch() == {first.charge_point_id}
+
+
+def test_security_upgrades_that_have_not_ended(charge_points: list[ChargePoint]) -> None:
+    for charge_point, state in zip(charge_points, (UpgradeState.WAITING, UpgradeState.DONE, "key_sent"), strict=True):
+        SecurityUpgrade.objects.create(charge_point=charge_point, state=state, deadline=NOW, target=1)
+    found = loads.security_upgrades([row.pk for row in charge_points[:2]]).fetch()
+    assert_same(found, SecurityUpgrade.objects.filter(charge_point=charge_points[0]))
 
 
 def test_tags_with_parent_and_restriction(charge_points: list[ChargePoint]) -> None:

@@ -1,14 +1,17 @@
 """Serial numbers of certificates: what a charge point says counts once its password has proved who it is."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
-from ocpp_app import admission, security
+from ocpp_app import admission, loads, round_trips, security, serial_numbers
 from ocpp_app.credentials import hash_key
 from ocpp_app.errors import SerialNumberTaken
 from ocpp_app.models import AuditEntry, CertificateRequest, ChargePoint, Organisation, RegistrationStatus, Scope
+from ocpp_app.round_trips import Query, Statement
 from ocppj.envelope import ClientCertificate
 from tests.ocpp_app import pki
 from tests.ocpp_app.api.world import make_tenant
@@ -112,6 +115,35 @@ def test_two_of_one_batch_get_one_of_it(charge_point: ChargePoint, gateway: Gate
         assert wire.open(**{**BY_PASSWORD, "username": wire.identity}).accepted
     gateway.send(*(wire.frame(raw) for wire in wires))
     assert sorted([registered("CP001"), registered("CP002")]) == ["", "SAME"]
+
+
+NAMES = ("SN-77", "SN", "77", "SN 77", "-7", "A--7", "A -7", "SN77", "77-SN", "--", "A---B", "ÄSN", "SN-77 SN-78", "")
+
+
+@pytest.mark.parametrize("identity", ["CP001", "SN-77", "A--7"])
+def test_serial_number_is_anothers_where_one_certificate_would_be_both_of_theirs(identity: str) -> None:
+    other = ChargePoint.objects.create(identity=identity)
+    for theirs in NAMES:
+        ChargePoint.objects.update(registered_serial_number=theirs)
+        other.registered_serial_number = theirs
+        for serial in filter(None, NAMES):
+            mine = ChargePoint(organisation=other.organisation, registered_serial_number=serial)
+            is_anothers = admission.is_named(other, serial) or any(
+                name and admission.is_named(mine, name) for name in (identity, theirs)
+            )
+            with pytest.raises(SerialNumberTaken) if is_anothers else nullcontext():
+                serial_numbers.check_free(serial)
+            serial_numbers.check_free(serial, other)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has inverted indexes")
+def test_names_are_looked_up_in_indexes() -> None:
+    sql, parameters = loads.named(["SN-77", "SN"], [["SN", "77"], ["SN"]]).statement
+    explain = Query(Statement(f"EXPLAIN {sql}", parameters), lambda rows: [line for (line,) in rows])
+    *_ahead, plan = round_trips.fetch([*round_trips.by_index(), explain])
+    assert any("ocpp_point_words" in line for line in plan)
+    assert any("ocpp_point_serial" in line for line in plan)
+    assert not any("Seq Scan" in line for line in plan)
 
 
 def test_upgrade_to_profile_3_takes_no_serial_number_of_another(charge_point: ChargePoint, gateway: GatewayEnd) -> None:
