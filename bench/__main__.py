@@ -26,7 +26,7 @@ Without --rounds: one round of {", ".join(QUICK)}, about a minute, to see where 
 With --rounds (or `make bench ROUNDS=4`): everything but {" and ".join(ON_DEMAND)}, in alternated rounds, about eight
 minutes each. Machines are noisy: quote ratios of at least four rounds. RabbitMQ and PostgreSQL must be up: make
 services.
---scenario growth fills a database at first, which takes some minutes and 16 GB: python -m bench.grown --help.
+--scenario growth fills a database at first, which takes a quarter of an hour and 19 GB: python -m bench.grown --help.
 Loads: {", ".join(SCENARIOS)}. Systems: {", ".join(SYSTEMS)}.
 """
 
