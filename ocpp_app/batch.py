@@ -19,6 +19,7 @@ from ocpp_app import bulk, loads, round_trips
 from ocpp_app.errors import CallRefused
 from ocpp_app.events import outbox
 from ocpp_app.habits import Notes
+from ocpp_app.known_transactions import KnownTransactions
 from ocpp_app.models import (
     Anomaly,
     ChargePoint,
@@ -67,7 +68,8 @@ AUTHORIZED_WITHIN = timedelta(minutes=5)
 MAX_CONNECTORS = 256
 """A charge point that goes on inventing connectors does not fill a table."""
 
-AtEnd = Callable[["Batch", list[Any]], None]
+AtEnd = Callable[..., None]
+QueryAtEnd = Callable[[list[Any]], Query[Any]]
 
 
 class Batch:
@@ -81,6 +83,7 @@ class Batch:
         self._added: dict[type[models.Model], list[models.Model]] = defaultdict(list)
         self._changed: dict[type[models.Model], dict[Any, tuple[models.Model, set[str]]]] = defaultdict(dict)
         self._at_end: dict[AtEnd, list[Any]] = defaultdict(list)
+        self._queries_at_end: dict[AtEnd, QueryAtEnd] = {}
         self._commands: dict[uuid.UUID, Command] = {}
         self._tariffs: dict[int, Tariff] = {}
         self._wanted_tags: set[str] = set()
@@ -158,7 +161,7 @@ class Batch:
         if self._expects_connectors:
             self._connectors = self._by_number(next(found))
             self._reservations = self._by_charge_point(next(found))
-            self._transactions = {row.pk: row for row in next(found)}
+            self._transactions = KnownTransactions(next(found))
         if self._expected_starts:
             self._tariff_ids = next(found)
             self._free_transaction_ids = next(found) if ids is not None else []
@@ -189,7 +192,7 @@ class Batch:
             new = self._wanted_connectors - self._connectors.keys()
             self._free_connector_ids = bulk.reserve_ids(Connector, max(1, len(new)))
         connector = Connector(id=self._free_connector_ids.pop(0), charge_point=charge_point, number=number)
-        self._connectors[charge_point.pk, number] = connector
+        self._connectors[charge_point.pk, number] = self._connectors_by_id[connector.pk] = connector
         self._connectors_of[charge_point.pk] += 1
         self.add(connector)
         return connector
@@ -213,10 +216,12 @@ class Batch:
 
     def connector_of(self, transaction: Transaction) -> Connector:
         """The transaction's connector, loaded with all the others."""
-        for connector in self._connectors.values():
-            if connector.pk == transaction.connector_id:
-                return connector
-        return transaction.connector
+        connector = self._connectors_by_id.get(transaction.connector_id)
+        return transaction.connector if connector is None else connector
+
+    @cached_property
+    def _connectors_by_id(self) -> dict[int, Connector]:
+        return {row.pk: row for row in self._connectors.values()}
 
     def tag(self, organisation_id: int | None, id_tag: str) -> IdTag | None:
         """The organisation's idTag, with ``parent`` and ``is_restricted`` (to groups) loaded; None when nobody
@@ -273,15 +278,15 @@ class Batch:
 
     def transaction(self, charge_point: ChargePoint, transaction_id: int) -> Transaction | None:
         """The transaction with this id, whoever's it is: compare ``charge_point_id``."""
-        if transaction_id not in self._transactions and transaction_id not in self._wanted_transactions:
+        if transaction_id not in self._transactions.by_id and transaction_id not in self._wanted_transactions:
             self._wanted_transactions.add(transaction_id)
-            self._remember_transactions(Transaction.objects.filter(pk=transaction_id))
-        return self._transactions.get(transaction_id)
+            self._transactions.remember(Transaction.objects.filter(pk=transaction_id))
+        return self._transactions.by_id.get(transaction_id)
 
     @cached_property
-    def _transactions(self) -> dict[int, Transaction]:
+    def _transactions(self) -> KnownTransactions:
         """What the messages ask for, in one query: transactions by id, open ones, those with the same start."""
-        return {row.pk: row for row in self._transactions_query().fetch()}
+        return KnownTransactions(self._transactions_query().fetch())
 
     def _transactions_query(self) -> Query[list[Transaction]]:
         return loads.transactions(
@@ -291,20 +296,16 @@ class Batch:
             started=(self._charge_point_ids, self._wanted_starts),
         )
 
-    def _remember_transactions(self, found: Iterable[Transaction]) -> list[Transaction]:
-        """The one object for each row: what was changed in this batch must not be read afresh beside it."""
-        return [self._transactions.setdefault(row.pk, row) for row in found]
-
     def active_transactions(self, charge_point: ChargePoint) -> list[Transaction]:
         """The open transactions of a charge point, oldest first."""
-        return [row for row in self._transactions.values() if row.charge_point_id == charge_point.pk and row.is_active]
+        return [row for row in self._transactions.by_charge_point[charge_point.pk] if row.is_active]
 
     def active_transactions_of(self, tag: IdTag) -> list[Transaction]:
         """The open transactions of a tag, at any charge point."""
         if tag.pk not in self._counted_tags:
             self._counted_tags.add(tag.pk)
-            self._remember_transactions(Transaction.objects.filter(tag=tag, is_active=True).order_by("pk"))
-        return [row for row in self._transactions.values() if row.tag_id == tag.pk and row.is_active]
+            self._transactions.remember(Transaction.objects.filter(tag=tag, is_active=True).order_by("pk"))
+        return [row for row in self._transactions.by_tag[tag.pk] if row.is_active]
 
     @cached_property
     def _counted_tags(self) -> set[int]:
@@ -317,22 +318,24 @@ class Batch:
         if timestamp not in self._wanted_starts:
             self._wanted_starts.add(timestamp)
             started = Transaction.objects.filter(charge_point__in=self._charge_point_ids, start_timestamp=timestamp)
-            self._remember_transactions(started.order_by("pk"))
-        own = [row for row in self._transactions.values() if row.charge_point_id == charge_point.pk]
+            self._transactions.remember(started.order_by("pk"))
+        own = self._transactions.by_charge_point[charge_point.pk]
         return [row for row in own if row.start_timestamp == timestamp]
 
     def find_stop(
         self, charge_point: ChargePoint, timestamp: datetime, meter_stop_wh: int, id_tag: str
     ) -> Transaction | None:
         """The transaction that this charge point stopped at this charger time with this register and this tag."""
-        stop = (charge_point.pk, timestamp, meter_stop_wh, id_tag)
-        for row in self._transactions.values():  # what this batch has stopped is not written yet
-            if (row.charge_point_id, row.stop_timestamp, row.meter_stop_wh, row.stop_id_tag) == stop:
+        stop = (timestamp, meter_stop_wh, id_tag)
+        for row in self._transactions.by_charge_point[
+            charge_point.pk
+        ]:  # what this batch has stopped is not written yet
+            if (row.stop_timestamp, row.meter_stop_wh, row.stop_id_tag) == stop:
                 return row
         found = Transaction.objects.filter(
             charge_point=charge_point, stop_timestamp=timestamp, meter_stop_wh=meter_stop_wh, stop_id_tag=id_tag
         )
-        rows = self._remember_transactions(found.order_by("pk")[:1])
+        rows = self._transactions.remember(found.order_by("pk")[:1])
         return rows[0] if rows else None
 
     def has_anomaly(self, transaction: Transaction, kind: str) -> bool:
@@ -420,7 +423,7 @@ class Batch:
         if not self._free_transaction_ids:
             self._free_transaction_ids = bulk.reserve_ids(Transaction, max(1, self._expected_starts))
         row.pk = self._free_transaction_ids.pop(0)
-        known[row.pk] = row
+        known.remember([row])
         self.add(row)
         return row
 
@@ -440,31 +443,35 @@ class Batch:
         """Send a domain event after COMMIT."""
         self.events.append((signal, {"sender": sender, **arguments}))
 
-    def at_end(self, function: "AtEnd", item: Any) -> None:
+    def at_end(self, function: AtEnd, item: Any, query: QueryAtEnd | None = None) -> None:
         """Call ``function(batch, items)`` once with all the items that were handed over with it.
 
         At the end of the batch, when added rows can be queried and changed ones are not written yet: what it adds and
-        changes is written with them.
+        changes is written with them. The result of ``query(items)``, which is made together with what is written
+        before, is a third argument of the function.
         """
         self._at_end[function].append(item)
+        if query is not None:
+            self._queries_at_end[function] = query
 
     def close_session(self, charge_point: ChargePoint, reason: str) -> None:
         """Have its websocket closed after COMMIT, so that it connects anew."""
         if charge_point.session_id is not None:
             self.to_close[charge_point.session_id] = reason
 
-    def flush(self) -> None:
-        """Write all that was added and changed."""
+    def flush(self, *, and_commit: bool = False) -> None:
+        """Write all that was added and changed; ``and_commit``: nothing more comes in this transaction."""
+        self.notes.write(self.now)
         writes = bulk.Writes()
         self._insert(writes)
         while self._at_end:
-            writes.run()
             function, items = self._at_end.popitem()
-            function(self, items)
+            query = self._queries_at_end.get(function)
+            found = writes.run([] if query is None else [query(items)])
+            function(self, items, *found)
             self._insert(writes)
         self._update(writes)
-        writes.run()
-        self.notes.write(self.now)
+        writes.run(and_commit=and_commit)
 
     def _insert(self, writes: bulk.Writes) -> None:
         rest = [model for model in self._added if model not in INSERT_ORDER]

@@ -1,7 +1,7 @@
 """Set-based writes: one statement per table, and text that fits its column."""
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from typing import Any
 
 from django.db import connection, models
@@ -11,6 +11,7 @@ from ocpp_app.round_trips import Query, Statement
 
 MAX_PARAMETERS = 30_000
 """Parameters of one statement: SQLite takes 32 766, PostgreSQL 65 535."""
+NUL_IN_JSON = "\\u0000"
 
 
 def fit(row: models.Model) -> None:
@@ -19,21 +20,37 @@ def fit(row: models.Model) -> None:
     What charge points send is kept whole in the frame log; a column that is too short for it must not cost the message.
     """
     texts, jsons = _fitted_fields(type(row))
-    for name, max_length in texts:
+    for name in texts:
         value = getattr(row, name)
-        if isinstance(value, str) and ("\x00" in value or (max_length is not None and len(value) > max_length)):
-            setattr(row, name, fit_text(value, max_length))
+        if isinstance(value, str) and "\x00" in value:
+            setattr(row, name, fit_text(value, None))
     for name in jsons:
         setattr(row, name, fit_json(getattr(row, name)))
+    _shorten(row)
+
+
+def _shorten(row: models.Model) -> None:
+    values = row.__dict__
+    for name, max_length in _limited_fields(type(row)):
+        value = values.get(name)
+        if isinstance(value, str) and len(value) > max_length:
+            values[name] = value[:max_length]
 
 
 @cache
-def _fitted_fields(model: type[models.Model]) -> tuple[list[tuple[str, int | None]], list[str]]:
-    """The text fields with their lengths, and the JSON fields."""
+def _fitted_fields(model: type[models.Model]) -> tuple[list[str], list[str]]:
+    """The text fields and the JSON fields."""
+    fields = model._meta.concrete_fields
+    texts = [field.attname for field in fields if isinstance(field, models.CharField | models.TextField)]
+    return texts, [field.attname for field in fields if isinstance(field, models.JSONField)]
+
+
+@cache
+def _limited_fields(model: type[models.Model]) -> list[tuple[str, int]]:
+    """The text fields that have a length."""
     fields = model._meta.concrete_fields
     texts = [field for field in fields if isinstance(field, models.CharField | models.TextField)]
-    jsons = [field.attname for field in fields if isinstance(field, models.JSONField)]
-    return [(field.attname, field.max_length) for field in texts], jsons
+    return [(field.attname, field.max_length) for field in texts if field.max_length is not None]
 
 
 def fit_text(value: str, max_length: int | None) -> str:
@@ -76,23 +93,20 @@ class Writes:
 
     def insert(self, rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
         """Insert rows of one model; no signals, and their primary keys are not read back."""
-        for row in rows:
-            fit(row)
-        statement = json_rows.insert(rows, ignore_conflicts=ignore_conflicts) if _takes_json() else None
+        statement = _fitting(rows, partial(json_rows.insert, rows, ignore_conflicts=ignore_conflicts))
         if statement is None:
             self.run()
             type(rows[0])._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
             return
         self._statements.append(statement)
+        alias = connection.alias
         for row in rows:
-            row._state.adding, row._state.db = False, connection.alias
+            row._state.adding, row._state.db = False, alias
 
     def update(self, rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
         """Update the named fields of rows of one model in one statement (``UPDATE … FROM``)."""
-        for row in rows:
-            fit(row)
         names = sorted(field_names)
-        statement = json_rows.update(rows, names) if _takes_json() else None
+        statement = _fitting(rows, partial(json_rows.update, rows, names))
         if statement is None:
             self.run()
             _update(rows, names)
@@ -103,14 +117,25 @@ class Writes:
         """Any other statement, behind those that were added before."""
         self._statements.append(statement)
 
-    def run(self) -> None:
-        """Execute what has not been executed yet."""
+    def run(self, queries: Sequence[Query[Any]] = (), *, and_commit: bool = False) -> list[Any]:
+        """Execute what has not been executed yet, and return the results of the queries behind it; see
+        ``round_trips.run``."""
         statements, self._statements = self._statements, []
-        round_trips.run(statements)
+        return round_trips.run(statements, queries, and_commit=and_commit)
 
 
-def _takes_json() -> bool:
-    return connection.vendor == "postgresql"
+def _fitting(rows: Sequence[models.Model], as_json: Callable[[], Statement | None]) -> Statement | None:
+    """The statement with the rows as JSON, which shows whether there is a NUL character anywhere in them; the rows are
+    made to fit. None where the plain path has to do it."""
+    if connection.vendor == "postgresql":
+        for row in rows:
+            _shorten(row)
+        statement = as_json()
+        if statement is not None and NUL_IN_JSON not in statement.parameters[0]:
+            return statement
+    for row in rows:
+        fit(row)
+    return as_json() if connection.vendor == "postgresql" else None
 
 
 def _update(rows: Sequence[models.Model], names: Sequence[str]) -> None:

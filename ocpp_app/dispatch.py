@@ -182,10 +182,11 @@ class Dispatcher:
 
 def commit(handle: Callable[[Batch], Result]) -> tuple[Result, AfterCommit]:
     """Let ``handle`` work on a batch in a transaction of its own; returns its result and what is left to ``run``."""
+    is_within_another = connection.in_atomic_block
     with transaction.atomic():
         batch = Batch(timezone.now())
         result = handle(batch)
-        batch.flush()
+        batch.flush(and_commit=not is_within_another)
         hooks = _take_hooks()
     return result, AfterCommit([*hooks, *(_event(signal, arguments) for signal, arguments in batch.events)])
 

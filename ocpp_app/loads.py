@@ -24,6 +24,7 @@ from ocpp_app.models import (
     Gateway,
     IdTag,
     Message,
+    MeterValue,
     RegistrationStatus,
     Reservation,
     SecurityProfile,
@@ -149,6 +150,32 @@ def _transactions_sql() -> str:
     return f"{_select(Transaction)} WHERE {' OR '.join(conditions)} ORDER BY id"
 
 
+class Reading(NamedTuple):
+    """What a stored meter value says of its transaction; Wh and W."""
+
+    transaction_id: int
+    at: datetime
+    power_w: float | None
+    energy_wh: float | None
+
+
+def readings(transaction_ids: Iterable[int]) -> Query[list[Reading]]:
+    """The stored meter values of these transactions, in the order in which they came."""
+    convert = _converter(MeterValue._meta.get_field("timestamp")) or _as_it_is
+
+    def make(found: Rows) -> list[Reading]:
+        return [Reading(number, convert(at), power_w, energy_wh) for number, at, power_w, energy_wh in found]
+
+    return Query(Statement(_readings_sql(), [_numbers(transaction_ids)]), make)
+
+
+@cache
+def _readings_sql() -> str:
+    fields = [MeterValue._meta.get_field(name) for name in ("transaction", "timestamp", "power_w", "energy_wh")]
+    columns = ", ".join(map(_read, fields))
+    return f"SELECT {columns} FROM {_table(MeterValue)} WHERE {_any_of('transaction_id', 'bigint')} ORDER BY id"
+
+
 def calls(charge_point_id: int, action: str, since: datetime) -> Query[bool]:
     """Whether a charge point has sent a CALL of this action since then."""
     at = str(connection.ops.adapt_datetimefield_value(since))
@@ -164,7 +191,7 @@ def _calls_sql() -> str:
 def last_calls(charge_point_ids: Iterable[int], action: str, since: datetime) -> Query[dict[int, datetime | None]]:
     """When each of these charge points sent its last CALL of this action; None: not since then."""
     at = str(connection.ops.adapt_datetimefield_value(since))
-    convert = _converter(Message._meta.get_field("at")) or (lambda value: value)
+    convert = _converter(Message._meta.get_field("at")) or _as_it_is
 
     def make(found: Rows) -> dict[int, datetime | None]:
         return {number: convert(last) for number, last in found}
@@ -285,6 +312,10 @@ def _load(model: type[Row], sql: str, parameters: list[Any]) -> Query[list[Row]]
     return Query(Statement(sql, parameters), _maker(model))
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _maker(model: type[Row]) -> Callable[[Rows], list[Row]]:
     """What makes instances of whole rows."""
     names, converters = _fields(model)
@@ -312,8 +343,6 @@ def _fields(model: type[models.Model]) -> tuple[list[str], list[tuple[str, Conve
 
 @cache
 def _converter(field: Any) -> Converter | None:
-    if connection.vendor == "postgresql" and isinstance(field, models.DateTimeField):
-        return lambda value: None if value is None else datetime.fromisoformat(value)
     column = field.get_col(field.model._meta.db_table)
     converters = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
     if not converters:
@@ -335,10 +364,7 @@ def _select(model: type[models.Model], *more: str) -> str:
 
 
 def _read(field: Any) -> str:
-    column = connection.ops.quote_name(field.column)
-    if connection.vendor == "postgresql" and isinstance(field, models.DateTimeField):
-        return f"{column}::text"  # Django's loader for timestamps takes ten times as long as fromisoformat
-    return column
+    return connection.ops.quote_name(field.column)
 
 
 def _table(model: type[models.Model]) -> str:

@@ -1,6 +1,6 @@
 """Several statements in one round trip to the database: what a worker waits for is not their work but their number.
 
-On PostgreSQL they go out together (pipeline mode), prepared once for each connection where its ``prepare_threshold``
+On PostgreSQL they go out together (``pipeline``), prepared once for each connection where its ``prepare_threshold``
 allows that; each still has a snapshot of its own. Elsewhere, and where somebody looks on at the queries (Django's
 query log, ``execute_wrapper``), they are executed one after the other and do the same.
 """
@@ -8,10 +8,10 @@ query log, ``execute_wrapper``), they are executed one after the other and do th
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import connection
+from django.db import connection, connections
 
 Result = TypeVar("Result")
-Rows = list[Sequence[Any]]
+Rows = Sequence[Sequence[Any]]
 
 
 class Statement(NamedTuple):
@@ -29,52 +29,55 @@ class Query(NamedTuple, Generic[Result]):
 
     def fetch(self) -> Result:
         """The result of this one."""
-        (rows,) = _execute([self.statement], fetch=True)
+        (rows,) = _execute([self.statement])
         return self.make(rows)
 
 
 def by_index() -> list[Query[None]]:
-    """Ahead of a transaction's queries: let its plans look rows up by index, however small a table is now. They are
-    kept for the connection, and one that was made while a table was empty would read all of it later."""
+    """Ahead of a transaction's queries: let its plans look rows up by index, however small a table is now, and be made
+    once, whatever the parameters. They are kept for the connection, and one that was made while a table was empty would
+    read all of it later."""
     if connection.vendor != "postgresql":
         return []
-    return [Query(Statement("SELECT set_config('enable_seqscan', 'off', true)", []), lambda rows: None)]
+    return [Query(Statement(_BY_INDEX, []), lambda rows: None)]
+
+
+_COMMIT = Statement("COMMIT", [])
+"""Django's own finds nothing left to commit then."""
+_BY_INDEX = (
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
 
 
 def fetch(queries: Sequence[Query[Any]]) -> list[Any]:
     """The results of these queries, in their order."""
-    found = _execute([query.statement for query in queries], fetch=True)
-    return [query.make(rows) for query, rows in zip(queries, found, strict=True)]
+    return run((), queries)
 
 
-def run(statements: Sequence[Statement]) -> None:
-    """Execute the statements in their order."""
-    _execute(statements, fetch=False)
+def run(statements: Sequence[Statement], queries: Sequence[Query[Any]] = (), *, and_commit: bool = False) -> list[Any]:
+    """Execute the statements in their order; returns the results of the queries behind them. ``and_commit``: they are
+    the last of their transaction, whose COMMIT goes with them where that saves a round trip."""
+    found = _execute([*statements, *(query.statement for query in queries)], and_commit=and_commit)
+    return [query.make(rows) for query, rows in zip(queries, found[len(statements) :], strict=True)]
 
 
-def _execute(statements: Sequence[Statement], *, fetch: bool) -> list[Rows]:
+def _execute(statements: Sequence[Statement], *, and_commit: bool = False) -> Sequence[Rows]:
     if not statements:
         return []
-    if connection.vendor == "postgresql" and not connection.queries_logged and not connection.execute_wrappers:
-        return _execute_together(statements, fetch=fetch)
+    database = connections[connection.alias]  # once: the proxy takes its time for each attribute
+    if database.vendor == "postgresql" and not database.queries_logged and not database.execute_wrappers:
+        return _execute_together(database, [*statements, _COMMIT] if and_commit else statements)[: len(statements)]
     found: list[Rows] = []
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         for statement in statements:
             cursor.execute(*statement)
-            if fetch:
-                found.append(cursor.fetchall())
+            found.append(cursor.fetchall() if cursor.description else [])
     return found
 
 
-def _execute_together(statements: Sequence[Statement], *, fetch: bool) -> list[Rows]:
-    from psycopg import Cursor
+def _execute_together(database: Any, statements: Sequence[Statement]) -> Sequence[Rows]:
+    from ocpp_app import pipeline  # psycopg is there only where it is needed
 
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursors = []
-        with connection.connection.pipeline():
-            for statement in statements:
-                cursor = Cursor(connection.connection)
-                cursor.execute(*statement)
-                cursors.append(cursor)
-        return [cursor.fetchall() for cursor in cursors] if fetch else []
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        return pipeline.execute(database.connection, statements)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db import models
 from django.db.models.base import ModelState
-from django.db.models.signals import post_init, pre_init
+from django.db.models.signals import ModelSignal, post_init, pre_init
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -23,16 +23,14 @@ def new(model: type[Row], **values: Any) -> Row:
     attributes = row.__dict__
     state = attributes["_state"] = ModelState()
     attributes.update(plan.defaults)
+    attributes.update(values)
+    for name in plan.parents.keys() & values.keys():
+        parent = attributes.pop(name)
+        attributes[plan.parents[name]] = None if parent is None else parent.pk
+        state.fields_cache[name] = parent
     for name, make in plan.makers:
-        if name not in values:
+        if name not in attributes:
             attributes[name] = make()
-    for name, value in values.items():
-        attname = plan.parents.get(name)
-        if attname is None:
-            attributes[name] = value
-        else:
-            attributes[attname] = None if value is None else value.pk
-            state.fields_cache[name] = value
     return row
 
 
@@ -48,7 +46,11 @@ def loaded(model: type[Row], values: dict[str, Any], alias: str) -> Row:
 def is_plain(model: type[models.Model]) -> bool:
     """Whether nobody looks on, or has a say, while an instance is made."""
     is_own = model.__init__ is not models.Model.__init__ or model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
-    return not (is_own or pre_init.has_listeners(model) or post_init.has_listeners(model))
+    return not (is_own or _is_heard(pre_init, model) or _is_heard(post_init, model))
+
+
+def _is_heard(signal: ModelSignal, model: type[models.Model]) -> bool:
+    return bool(signal.receivers) and signal.has_listeners(model)
 
 
 class _Plan(NamedTuple):

@@ -14,14 +14,18 @@ from typing import Any
 
 from django.db.models import Q
 
-from ocpp_app import clock, idle, pricing, signals
+from ocpp_app import clock, idle, loads, pricing, signals
 from ocpp_app.batch import Batch
 from ocpp_app.energy import EARLY_STOP_WH, Energy, measure
-from ocpp_app.models import Anomaly, AnomalyKind, MeterValue, MeterValueMean, StatusHistory, Transaction
+from ocpp_app.models import Anomaly, AnomalyKind, MeterValueMean, StatusHistory, Transaction
 from ocpp_app.pricing import Register
+from ocpp_app.round_trips import Query
 
 STATUS_MAY_BE_LATE = timedelta(days=1)
 """How long after the stop a status of the transaction's connector is still looked for."""
+
+
+Stored = list[loads.Reading]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def settle_later(batch: Batch, transaction: Transaction, raw: str = "") -> None:
     A stop without a known start is left alone: nobody knows its energy.
     """
     if transaction.has_start:
-        batch.at_end(_settle, Ended(transaction, raw))
+        batch.at_end(_settle, Ended(transaction, raw), _readings)
 
 
 def outcome(
@@ -56,7 +60,8 @@ def outcome(
     """What an ended transaction comes to by its stored meter values, and by what ``changed`` makes of them: energy,
     energy in doubt, price in the currency's minor unit, and for an estimated end where that is."""
     terms = None if transaction.tariff_terms is None else pricing.read_terms(transaction.tariff_terms)
-    stored = _load([transaction], {transaction.pk: terms})[transaction.pk]
+    found = loads.readings([transaction.pk]).fetch()
+    stored = _evidence([transaction], {transaction.pk: terms}, found)[transaction.pk]
     return [
         _outcome(transaction, terms, Evidence(readings, stored.statuses))
         for readings in (stored.readings, changed(stored.readings))
@@ -70,11 +75,15 @@ def _outcome(transaction: Transaction, terms: pricing.Terms | None, evidence: Ev
     return energy.wh, energy.doubtful_wh, cost, estimate
 
 
-def _settle(batch: Batch, ended: Sequence[Ended]) -> None:
+def _readings(ended: Sequence[Ended]) -> Query[Stored]:
+    return loads.readings({item.transaction.pk for item in ended})
+
+
+def _settle(batch: Batch, ended: Sequence[Ended], stored: Stored) -> None:
     by_id = {item.transaction.pk: item for item in ended}  # the last reason is as good as the first
     transactions = [item.transaction for item in by_id.values()]
     terms = {row.pk: None if row.tariff_terms is None else pricing.read_terms(row.tariff_terms) for row in transactions}
-    evidence = _load(transactions, terms)
+    evidence = _evidence(transactions, terms, stored)
     for pk, item in by_id.items():
         _settle_one(batch, item, terms[pk], evidence[pk])
 
@@ -100,11 +109,13 @@ def _settle_one(batch: Batch, item: Ended, terms: pricing.Terms | None, evidence
 # -- evidence ------------------------------------------------------------------------------------------------
 
 
-def _load(transactions: Sequence[Transaction], terms: dict[int, pricing.Terms | None]) -> dict[int, Evidence]:
-    """The evidence of all of them: one query, and one more where idleness costs anything."""
+def _evidence(
+    transactions: Sequence[Transaction], terms: dict[int, pricing.Terms | None], stored: Stored
+) -> dict[int, Evidence]:
+    """The evidence of all of them, the stored readings among it; a query more where they are rolled up, and where
+    idleness costs anything."""
     evidence = {row.pk: Evidence([], []) for row in transactions}
-    stored = MeterValue.objects.filter(transaction__in=evidence).order_by("pk")
-    for pk, at, power_w, energy_wh in stored.values_list("transaction", "timestamp", "power_w", "energy_wh"):
+    for pk, at, power_w, energy_wh in stored:
         evidence[pk].readings.append(idle.Reading(at, power_w, energy_wh))
     if rolled_up := [row.pk for row in transactions if row.roll_up]:
         means = MeterValueMean.objects.filter(value__transaction__in=rolled_up)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ocpp_app import authorization, clock, energy, settlement, signals
+from ocpp_app import authorization, clock, energy, rows, settlement, signals
 from ocpp_app.bulk import fit_text
 from ocpp_app.metering import Summary
 from ocpp_app.middleware.base import OCPPRequest
@@ -53,8 +53,9 @@ def start(request: OCPPRequest, status: AuthorizationStatus, tag: IdTag | None) 
     started offline. It keeps the owner of the tag and the terms of the tariff as they are now."""
     message: StartTransactionRequest = request.message
     tariff = request.batch.tariff(request.charge_point, tag)
-    transaction = Transaction(
-        organisation_id=request.charge_point.organisation_id,  # type: ignore[misc]  # never None: it has a default
+    transaction = rows.new(
+        Transaction,
+        organisation_id=request.charge_point.organisation_id,
         charge_point=request.charge_point,
         connector=request.connector(message.connector_id),
         id_tag=message.id_tag,

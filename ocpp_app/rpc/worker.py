@@ -1,5 +1,6 @@
 """The worker's loop: everything that is ready becomes one batch."""
 
+import gc
 import logging
 import threading
 import time
@@ -29,6 +30,8 @@ POLL_S = 0.5
 """How long the loop waits for messages before it looks after the housekeeping."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 2.0
 """Between two attempts while the database is away: the full rate is to be there again within 10 s after its return."""
+GARBAGE_AT = 10_000
+"""New objects, less those that are gone, after which garbage is looked for; some MB at most."""
 
 
 def start_tracing(worker: str) -> "Tracing | None":
@@ -42,6 +45,14 @@ def start_tracing(worker: str) -> "Tracing | None":
         return Tracing(conf.tracing(), worker)
     except ValueError as error:
         raise ImproperlyConfigured(f"OCPP_TRACING: an OTEL_… variable cannot be used: {error}.") from None
+
+
+def settle_memory() -> None:
+    """To be called when a process begins to serve. What is loaded by now stays: it is looked through no more when
+    garbage is collected, nor is that done every few frames. It took a tenth of a worker's CPU time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AT)
 
 
 class Worker:

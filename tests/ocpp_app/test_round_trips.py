@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from ocpp_app import round_trips
+from ocpp_app.dispatch import commit
 from ocpp_app.models import ChargePoint
 from ocpp_app.round_trips import Query, Statement
 
@@ -78,3 +79,22 @@ def test_a_plan_of_an_empty_table_is_one_for_a_large_table(transactional_db: Non
     with connection.cursor() as cursor:
         cursor.execute("SHOW enable_seqscan")
         assert cursor.fetchone() == ("on",)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL's COMMIT is a round trip")
+def test_the_commit_travels_with_the_last_statements(transactional_db: None) -> None:
+    charge_point = ChargePoint.objects.create(identity="CP001")
+    update = Statement("UPDATE ocpp_app_chargepoint SET name = 'kept' WHERE id = %s", [charge_point.pk])
+    with transaction.atomic():
+        assert round_trips.run([update], [select("one")], and_commit=True) == ["one"]
+        assert connection.connection.info.transaction_status == connection.connection.info.transaction_status.IDLE
+    charge_point.refresh_from_db()
+    assert charge_point.name == "kept"
+
+
+def test_a_commit_within_another_transaction_is_that_ones(transactional_db: None) -> None:
+    with transaction.atomic():
+        commit(lambda batch: batch.add(ChargePoint(identity="CP001")))
+        assert ChargePoint.objects.exists()
+        transaction.set_rollback(True)
+    assert not ChargePoint.objects.exists()

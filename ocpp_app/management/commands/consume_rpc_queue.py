@@ -22,7 +22,7 @@ from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
 from ocpp_app.monitoring.listener import AdminListener, parse_address
 from ocpp_app.monitoring.tally import TALLY
 from ocpp_app.relay.amqp import AmqpCarrier
-from ocpp_app.rpc.worker import Worker, start_tracing
+from ocpp_app.rpc.worker import Worker, settle_memory, start_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def serve(admin: tuple[str, int] | None = None) -> None:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from None
     backoff_s = FIRST_BACKOFF_S
+    settle_memory()
     logger.info("Worker %s starts.", name)
     while not stopping.is_set():
         started = time.monotonic()

@@ -24,7 +24,7 @@ from ocpp_app.logs import FrameFilter, ReadableFormatter
 from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.housekeeping import close_all_sessions
-from ocpp_app.rpc.worker import Worker, start_tracing
+from ocpp_app.rpc.worker import Worker, settle_memory, start_tracing
 from wsgate.config import Address, Config, parse_listen, read_options
 from wsgate.errors import ConfigError
 from wsgate.memory import MemoryCarrier
@@ -114,6 +114,7 @@ class CentralSystem:
             signal.signal(number, lambda *_: self._ending.set())
         signal.signal(signal.SIGHUP, lambda *_: self._gateway_reloads())
         commands.use_memory_relay(self._relay)
+        settle_memory()
         try:
             worker = self._start("worker", self._worker.run)
             webhooks = self._start("webhooks", self._courier.run)

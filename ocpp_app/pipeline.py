@@ -1,0 +1,193 @@
+"""libpq's pipeline mode by hand: all statements leave in one packet, and all their results are read in one go.
+
+psycopg's own pipeline looks at the socket after each statement: for a worker's twenty of each batch that took eight
+times the CPU time, and the server was woken for every one of them. Otherwise than with a cursor of psycopg, parameters
+are text, whole numbers and None, whose types the statement tells; results travel in binary form and come out as Django
+has them.
+"""
+
+import re
+from collections.abc import Callable, Generator, Sequence
+from functools import cache, partial
+from itertools import count
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from psycopg import Connection, IsolationLevel, OperationalError, adapters, errors, pq
+from psycopg.abc import Transformer as AbstractTransformer
+from psycopg.adapt import AdaptersMap, Buffer, Loader, Transformer
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.types.net import CidrBinaryLoader, InetBinaryLoader
+from psycopg.waiting import Ready, Wait
+
+Rows = list[tuple[Any, ...]]
+Communication = Generator[Wait, Ready | int, list[PGresult]]
+
+STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
+"""What the server says of a prepared statement whose table has been altered, or that somebody has thrown away."""
+OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+
+_names: "WeakKeyDictionary[Connection[Any], dict[str, bytes]]" = WeakKeyDictionary()
+"""The prepared statements of each connection."""
+_numbers = count(1)
+
+
+def execute(connection: "Connection[Any]", statements: Sequence[tuple[str, Sequence[Any]]]) -> list[Rows]:
+    """Execute statements (SQL with ``%s``, and its parameters) in one round trip; the rows of each, in their order.
+
+    Statements are prepared once for the connection, unless its ``prepare_threshold`` is None. A transaction begins
+    where there is none, unless the connection is in autocommit. Raises the ``psycopg.Error`` of the first that fails;
+    those behind it are not executed.
+    """
+    with connection.lock:
+        results = _Exchange(connection).results(statements)
+    transformer = Transformer(_Context(_adapters(), connection))
+    return [_rows(transformer, result) for result in results]
+
+
+class _Exchange:
+    """Statements on their way, and what comes back."""
+
+    def __init__(self, connection: "Connection[Any]") -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._names = _names.setdefault(connection, {})
+        self._new_names: dict[str, bytes] = {}
+        self._arrivals: list[Callable[[], None] | None] = []
+        """For each result to come: what is to be done then; None: the caller wants it."""
+
+    def results(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[PGresult]:
+        """The results of the statements."""
+        try:
+            self._pgconn.enter_pipeline_mode()
+            self._begin()
+            for sql, parameters in statements:
+                self._send(sql, [_dump(value) for value in parameters])
+            self._pgconn.pipeline_sync()
+            found = self._connection.wait(_communicate(self._pgconn))
+            self._pgconn.exit_pipeline_mode()
+        except BaseException:
+            self._pgconn.finish()  # something may still be on its way: nobody can go on with this connection
+            raise
+        return self._wanted(found)
+
+    def _begin(self) -> None:
+        if self._connection.autocommit or self._pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            return
+        level = self._connection.isolation_level
+        option = "" if level is None else f" ISOLATION LEVEL {IsolationLevel(level).name.replace('_', ' ')}"
+        self._pgconn.send_query_params(f"BEGIN{option}".encode(), None)
+        self._arrivals.append(_nothing)
+
+    def _send(self, sql: str, parameters: list[bytes | None]) -> None:
+        if self._connection.prepare_threshold is None:
+            self._pgconn.send_query_params(_numbered(sql), parameters, result_format=pq.Format.BINARY)
+        else:
+            self._pgconn.send_query_prepared(self._name_of(sql), parameters, result_format=pq.Format.BINARY)
+        self._arrivals.append(None)
+
+    def _name_of(self, sql: str) -> bytes:
+        name = self._names.get(sql) or self._new_names.get(sql)
+        if name is None:
+            name = self._new_names[sql] = b"_ocpp_%d" % next(_numbers)
+            self._pgconn.send_prepare(name, _numbered(sql))
+            self._arrivals.append(partial(self._names.__setitem__, sql, name))
+        return name
+
+    def _wanted(self, results: Sequence[PGresult]) -> list[PGresult]:
+        wanted = []
+        for arrival, result in zip(self._arrivals, results, strict=True):
+            if result.status not in OK:
+                error = errors.error_from_result(result)
+                if isinstance(error, STALE):
+                    self._names.clear()  # all are prepared anew; the old ones end with the connection
+                raise error
+            if arrival is None:
+                wanted.append(result)
+            else:
+                arrival()
+        return wanted
+
+
+def _communicate(pgconn: PGconn) -> Communication:
+    """Send what is to be sent, and read all results; as ``Connection.wait`` wants it."""
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
+    results: list[PGresult] = []
+    while True:
+        while pgconn.is_busy():
+            if (yield Wait.R):
+                pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:  # the end of what one statement gives
+            if pgconn.status == pq.ConnStatus.BAD:
+                raise OperationalError("The connection to the database was lost.")
+        elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
+
+
+def _nothing() -> None:
+    pass
+
+
+@cache
+def _numbered(sql: str) -> bytes:
+    numbers = count(1)
+    return re.sub("%s|%%", lambda found: "%" if found[0] == "%%" else f"${next(numbers)}", sql).encode()
+
+
+# -- values --------------------------------------------------------------------------------------------------
+
+
+def _dump(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.encode()
+    if type(value) is int:
+        return b"%d" % value
+    raise TypeError(f"A parameter is text, a whole number or None, not {type(value).__name__}; convert it before.")
+
+
+def _rows(transformer: AbstractTransformer, result: PGresult) -> Rows:
+    if result.status != pq.ExecStatus.TUPLES_OK:
+        return []
+    transformer.set_pgresult(result)
+    return transformer.load_rows(0, result.ntuples, tuple)
+
+
+class _Context(NamedTuple):
+    """How values are loaded (psycopg's ``AdaptContext``)."""
+
+    adapters: AdaptersMap
+    connection: "Connection[Any]"
+
+
+@cache
+def _adapters() -> AdaptersMap:
+    """psycopg's own, but for what Django wants as text."""
+    found = AdaptersMap(adapters)
+    found.register_loader("jsonb", _JsonbText)
+    found.register_loader("inet", _InetText)
+    found.register_loader("cidr", _CidrText)
+    return found
+
+
+class _JsonbText(Loader):
+    format = pq.Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data)[1:].decode()  # the first byte is the version of the format
+
+
+class _InetText(InetBinaryLoader):
+    def load(self, data: Buffer) -> str:  # type: ignore[override]
+        return str(super().load(data))
+
+
+class _CidrText(CidrBinaryLoader):
+    def load(self, data: Buffer) -> str:  # type: ignore[override]
+        return str(super().load(data))
