@@ -56,3 +56,21 @@ def test_charge_points_on_half_a_core(part: str) -> None:
         if part in ("gateway", "all four together"):
             busy_ms += VALUES["CPU of a gateway for pings"]
         assert said == f"{float(f'{1_000 * HALF_A_CORE_MS / busy_ms:.2g}'):,.0f}".replace(",", " "), fleet
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if len(row) == 4 and row[3].split()[1:2] == ["MB"]], ids=lambda row: row[0]
+)
+def test_what_a_public_charge_point_leaves_behind(row: list[str]) -> None:
+    name, rows, kept, said = row
+    _heartbeat, sessions, minutes, interval, _peak, calls, _calls_per_s = FLEETS["public"]
+    a_day = {
+        "message": calls,
+        "meter value of three samples": sessions * 60 * minutes / interval,
+        "mean of meter values over a quarter of an hour": sessions * minutes / 15,
+        "transaction": sessions,
+        "StatusNotification": 3 * sessions,
+    }[name]
+    assert float(rows.replace(" ", "")) == a_day * 365
+    days = 365 if kept == "for ever" else int(kept.split()[0])
+    assert float(said.split()[0]) == float(f"{a_day * days * VALUES[name] / 1e6:.2g}")
