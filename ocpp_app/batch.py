@@ -37,6 +37,7 @@ from ocpp_app.models import (
     key_of,
 )
 from ocpp_app.round_trips import Query, Statement
+from ocpp_app.rows import new as new_row
 from ocppj.errors import ErrorCode
 from ocppj.v16 import Action, MessageTriggerEnumType, TriggerMessageStatus
 
@@ -82,6 +83,7 @@ class Batch:
         self.notes = Notes()
         self._added: dict[type[models.Model], list[models.Model]] = defaultdict(list)
         self._changed: dict[type[models.Model], dict[Any, tuple[models.Model, set[str]]]] = defaultdict(dict)
+        self._upserts: dict[tuple[type[models.Model], str, tuple[str, ...]], dict[Any, models.Model]] = {}
         self._at_end: dict[AtEnd, list[Any]] = defaultdict(list)
         self._queries_at_end: dict[AtEnd, QueryAtEnd] = {}
         self._commands: dict[uuid.UUID, Command] = {}
@@ -191,7 +193,7 @@ class Batch:
         if not self._free_connector_ids:
             new = self._wanted_connectors - self._connectors.keys()
             self._free_connector_ids = bulk.reserve_ids(Connector, max(1, len(new)))
-        connector = Connector(id=self._free_connector_ids.pop(0), charge_point=charge_point, number=number)
+        connector = new_row(Connector, id=self._free_connector_ids.pop(0), charge_point=charge_point, number=number)
         self._connectors[charge_point.pk, number] = self._connectors_by_id[connector.pk] = connector
         self._connectors_of[charge_point.pk] += 1
         self.add(connector)
@@ -431,13 +433,23 @@ class Batch:
         """Insert the row at the end of the batch."""
         self._added[type(row)].append(row)
 
+    def is_new(self, row: models.Model) -> bool:
+        """Whether a row is yet to be inserted, whole, at the end of the batch."""
+        return row._state.adding
+
     def change(self, row: models.Model, **values: Any) -> None:
         """Set fields of a loaded row now, and write them at the end of the batch."""
         for name, value in values.items():
             setattr(row, name, value)
-        if row._state.adding:
-            return  # whole, with all the others
+        if self.is_new(row):
+            return
         self._changed[type(row)].setdefault(row.pk, (row, set()))[1].update(values)
+
+    def upsert(self, row: models.Model, unique: str, field_names: tuple[str, ...]) -> None:
+        """Insert the row at the end of the batch, or update these fields where there is one with the same unique key;
+        of several with the same, the last."""
+        key = row.serializable_value(unique)
+        self._upserts.setdefault((type(row), unique, field_names), {})[key] = row
 
     def send(self, signal: Signal, sender: type[models.Model], **arguments: Any) -> None:
         """Send a domain event after COMMIT."""
@@ -486,9 +498,12 @@ class Batch:
                 by_fields[frozenset(fields)].append(row)
             for names, rows in by_fields.items():
                 writes.update(rows, names)
+        for (_model, unique, field_names), by_key in self._upserts.items():
+            writes.upsert([by_key[key] for key in sorted(by_key)], unique, field_names)
         if told := self._told():
             writes.add(told)
         self._changed.clear()
+        self._upserts.clear()
 
     def _told(self) -> Statement | None:
         """What writes the events that somebody has subscribed to, as everything is by now."""

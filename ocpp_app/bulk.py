@@ -85,6 +85,13 @@ def update(rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
     writes.run()
 
 
+def upsert(rows: Sequence[models.Model], unique: str, field_names: Sequence[str]) -> None:
+    """Insert or update rows of one model now; see ``Writes.upsert``."""
+    writes = Writes()
+    writes.upsert(rows, unique, field_names)
+    writes.run()
+
+
 class Writes:
     """INSERTs and UPDATEs of a batch; they are done when ``run`` has returned."""
 
@@ -98,6 +105,23 @@ class Writes:
             self.run()
             type(rows[0])._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
             return
+        self._inserted(rows, statement)
+
+    def upsert(self, rows: Sequence[models.Model], unique: str, field_names: Sequence[str]) -> None:
+        """Insert rows of one model; where there is one with the same ``unique`` field, update the named fields of it.
+
+        No two of the rows may have the same.
+        """
+        statement = _fitting(rows, partial(json_rows.upsert, rows, unique, field_names))
+        if statement is None:
+            self.run()
+            type(rows[0])._default_manager.bulk_create(
+                rows, update_conflicts=True, unique_fields=[unique], update_fields=field_names
+            )
+            return
+        self._inserted(rows, statement)
+
+    def _inserted(self, rows: Sequence[models.Model], statement: Statement) -> None:
         self._statements.append(statement)
         alias = connection.alias
         for row in rows:

@@ -8,7 +8,6 @@ reconnect at once must be let in quickly: a hash that takes 100 ms would be a de
 A new ``SECRET_KEY`` needs the old one in ``SECRET_KEY_FALLBACKS`` until every charge point has been given a new key.
 """
 
-import hashlib
 import hmac
 import secrets
 
@@ -46,4 +45,4 @@ def new_key() -> str:
 
 
 def _digest(salt: str, key: bytes, secret: str) -> str:
-    return hmac.new(secret.encode(), salt.encode() + b"$" + key, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), salt.encode() + b"$" + key, "sha256").hex()

@@ -261,9 +261,8 @@ class Handling:
     def _waiting_commands(self, charge_points: list[ChargePoint]) -> tuple[list[Command], bool]:
         """What waits for these charge points, oldest first, and whether that is all of it."""
         limit = outbound.CLAIMED_AT_ONCE
-        queued = outbound.sendable(charge_points, self.batch.now).select_for_update(no_key=True)
         # This batch may have given commands back, or ended them: its own rows are fresher than the table's.
-        others = [command for command in queued[:limit] if command.pk not in self.commands]
+        others = [command for command in self._queued_commands(charge_points) if command.pk not in self.commands]
         ids = {row.pk for row in charge_points}
         given_back = [
             command
@@ -272,6 +271,13 @@ class Handling:
         ]
         waiting = sorted([*others, *given_back], key=lambda command: (command.created_at, command.pk))
         return waiting[:limit], len(waiting) < limit
+
+    def _queued_commands(self, charge_points: list[ChargePoint]) -> list[Command]:
+        """The oldest that may be sent to these; of most it is known since their locking that there is none."""
+        planned = {row.pk for row, _command in self.planned}
+        some = [row for row in charge_points if row.pk in planned or row.pk in self.sessions.with_commands]
+        queued = outbound.sendable(some, self.batch.now).select_for_update(no_key=True)
+        return list(queued[: outbound.CLAIMED_AT_ONCE]) if some else []
 
 
 def _unregistered(work: Work, request: envelope.Frame) -> envelope.FrameReply:

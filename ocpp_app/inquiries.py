@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from ocpp_app import conf, quirks
+from ocpp_app import bulk, conf, quirks, rows
 from ocpp_app.batch import Batch
 from ocpp_app.middleware.base import OCPPRequest
 from ocpp_app.models import ChargePoint, ConfigurationKey, Connector, Inquiry, RegistrationStatus, Session, name_of
@@ -79,15 +79,16 @@ STANDARD_KEYS = (
 # -- becoming due --------------------------------------------------------------------------------------------
 
 
-def note_connections(batch: Batch, charge_points: list[ChargePoint]) -> None:
-    """They have connected: look at them when they have settled (a function for ``Batch.at_end``)."""
-    _upsert([_due(row, batch.now + SETTLED_AFTER + _spread()) for row in charge_points], ["due_at"])
+def note_connection(batch: Batch, charge_point: ChargePoint) -> None:
+    """It has connected: look at it when it has settled."""
+    due_at = batch.now + SETTLED_AFTER + _spread()
+    batch.upsert(_due(charge_point, due_at), "charge_point", ("due_at",))
 
 
-def note_boots(batch: Batch, boots: list[tuple[ChargePoint, str]]) -> None:
-    """They were told this registration status in the answer to their BootNotification (for ``Batch.at_end``)."""
-    rows = [_due(row, batch.now + SETTLED_AFTER + _spread(), told=told) for row, told in boots]
-    _upsert(rows, ["due_at", "told"])
+def note_boot(batch: Batch, charge_point: ChargePoint, told: str) -> None:
+    """It was told this registration status in the answer to its BootNotification."""
+    due_at = batch.now + SETTLED_AFTER + _spread()
+    batch.upsert(_due(charge_point, due_at, told=told), "charge_point", ("due_at", "told"))
 
 
 def note_trigger_answers(batch: Batch, answers: list[OCPPRequest]) -> None:
@@ -105,26 +106,16 @@ def _is_refused(request: OCPPRequest) -> bool:
 
 def look_at(charge_points: Iterable[ChargePoint], at: datetime) -> None:
     """Look at these charge points then, connected or not."""
-    _upsert([_due(row, at) for row in charge_points], ["due_at"])
+    due = {row.pk: _due(row, at) for row in charge_points}
+    bulk.upsert([due[key] for key in sorted(due)], "charge_point", ["due_at"])
 
 
 def _due(charge_point: ChargePoint, at: datetime, **values: str) -> Inquiry:
-    return Inquiry(charge_point=charge_point, due_at=at, **values)
+    return rows.new(Inquiry, charge_point=charge_point, due_at=at, **values)
 
 
 def _spread() -> timedelta:
     return timedelta(seconds=random.uniform(0, SPREAD_S))
-
-
-def _upsert(rows: list[Inquiry], fields: list[str]) -> None:
-    newest = {row.charge_point_id: row for row in rows}
-    Inquiry.objects.bulk_create(
-        [newest[key] for key in sorted(newest)],
-        update_conflicts=True,
-        unique_fields=["charge_point"],
-        update_fields=fields,
-        batch_size=1000,
-    )
 
 
 # -- what is missing -----------------------------------------------------------------------------------------

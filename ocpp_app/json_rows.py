@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from django.db import connection, models
+from django.utils import timezone
 
 from ocpp_app.round_trips import Statement
 
@@ -68,13 +69,27 @@ class Recordset:
 
 def insert(rows: Sequence[models.Model], *, ignore_conflicts: bool) -> Statement | None:
     """What inserts rows of one model; None where the plain path has to do it."""
+    return _insert(rows, " ON CONFLICT DO NOTHING" if ignore_conflicts else "")
+
+
+def upsert(rows: Sequence[models.Model], unique: str, names: Sequence[str]) -> Statement | None:
+    """What inserts rows of one model, or updates the named fields where there is one with the same unique field."""
+    column, *columns = [_column(type(rows[0]), name) for name in (unique, *names)]
+    assignments = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns)
+    return _insert(rows, f" ON CONFLICT ({column}) DO UPDATE SET {assignments}")
+
+
+def _insert(rows: Sequence[models.Model], on_conflict: str) -> Statement | None:
     model = type(rows[0])
+    for name in _stamped(model):
+        now = timezone.now()
+        for row in rows:
+            setattr(row, name, now)
     recordset = _recordset(model, _inserted(model, rows))
     data = None if recordset is None or _waits_for_parent(model, rows) else recordset.encode(rows)
     if recordset is None or data is None:
         return None
     columns = ", ".join(recordset.columns)
-    on_conflict = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""
     sql = f"INSERT INTO {_table(model)} ({columns}) SELECT {columns} FROM {recordset.sql}{on_conflict}"
     return Statement(sql, [data, len(rows)])
 
@@ -94,6 +109,11 @@ def update(rows: Sequence[models.Model], names: Sequence[str]) -> Statement | No
     return Statement(sql, [data, len(rows)])
 
 
+def _column(model: type[models.Model], name: str) -> str:
+    field: Any = model._meta.get_field(name)
+    return connection.ops.quote_name(field.column)
+
+
 def _table(model: type[models.Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
@@ -103,6 +123,12 @@ def _inserted(model: type[models.Model], rows: Sequence[models.Model]) -> tuple[
     pk = model._meta.pk
     counted = isinstance(pk, models.AutoField) and all(row.pk is None for row in rows)
     return tuple(field.name for field in model._meta.concrete_fields if not (counted and field is pk))
+
+
+@cache
+def _stamped(model: type[models.Model]) -> list[str]:
+    """The fields that get the time at which a row is inserted."""
+    return [field.attname for field in model._meta.concrete_fields if getattr(field, "auto_now_add", False)]
 
 
 def _waits_for_parent(model: type[models.Model], rows: Sequence[models.Model]) -> bool:
@@ -135,9 +161,9 @@ def _recordset(model: type[models.Model], names: tuple[str, ...]) -> Recordset |
 
 
 def _is_carried(field: "models.Field[Any, Any]") -> bool:
-    """Not where Django fills in the value; one that the database fills in is no value yet, and ``encode`` finds it."""
-    filled_in = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
-    return type(_target(field)) in CARRIED and not filled_in
+    """Not where Django fills in the value again and again; one that the database fills in is no value yet, and
+    ``encode`` finds it."""
+    return type(_target(field)) in CARRIED and not getattr(field, "auto_now", False)
 
 
 def _target(field: Any) -> Any:

@@ -19,6 +19,8 @@ from ocpp_app.models import (
     OPEN_RESERVATION_STATES,
     UPGRADING,
     ChargePoint,
+    Command,
+    CommandState,
     Connector,
     Direction,
     Gateway,
@@ -257,6 +259,18 @@ def security_upgrades(charge_point_ids: Iterable[int]) -> Query[list[SecurityUpg
 def _security_upgrades_sql() -> str:
     states = ", ".join(f"'{state.value}'" for state in UPGRADING)
     return f"{_select(SecurityUpgrade)} WHERE {_any_of('charge_point_id', 'bigint')} AND state IN ({states})"
+
+
+def with_queued_commands(charge_point_ids: Iterable[int]) -> Query[set[int]]:
+    """Those of these charge points that have commands which were not sent yet."""
+    statement = Statement(_with_queued_commands_sql(), [_numbers(charge_point_ids)])
+    return Query(statement, lambda found: {number for (number,) in found})
+
+
+@cache
+def _with_queued_commands_sql() -> str:
+    condition = f"{_any_of('charge_point_id', 'bigint')} AND state = '{CommandState.QUEUED.value}'"
+    return f"SELECT DISTINCT charge_point_id FROM {_table(Command)} WHERE {condition}"
 
 
 def proven(session_ids: Iterable[uuid.UUID]) -> Query[set[int]]:

@@ -19,6 +19,7 @@ from ocpp_app import (
     loads,
     quirks,
     round_trips,
+    rows,
     security_events,
     signals,
     upgrades,
@@ -37,6 +38,7 @@ from ocpp_app.models import (
     SecurityProfile,
     Session,
 )
+from ocpp_app.round_trips import Query
 from ocpp_app.security_events import Seen
 from ocppj import envelope
 from ocppj.tolerance import Note
@@ -76,6 +78,8 @@ class Sessions:
         self._sessions: dict[uuid.UUID, Session | None] = {}
         self._gateways: dict[str, Gateway] = {}
         self._new_gateways: set[str] = set()
+        self.with_commands: set[int] = set()
+        """Charge points that connect while commands wait for them."""
         self.to_close: list[tuple[str, envelope.CloseSession]] = []
         """Sockets to close, each with the queue of its gateway."""
         self.planned: list[tuple[ChargePoint, list[PlannedCommand]]] = []
@@ -84,9 +88,14 @@ class Sessions:
             self._load(ids, gateways)
 
     def _load(self, ids: set[uuid.UUID], gateways: dict[str, str]) -> None:
-        upgrading = loads.security_upgrades(row.pk for row in self._connecting)
-        sessions, found, under_way = round_trips.fetch([loads.sessions(ids), loads.gateways(gateways, ids), upgrading])
-        upgrades.remember(self.batch, self._connecting, under_way)
+        connecting = [row.pk for row in self._connecting]
+        queries: list[Query[Any]] = [loads.gateways(gateways, ids), loads.sessions(ids)]
+        if connecting:
+            queries += [loads.security_upgrades(connecting), loads.with_queued_commands(connecting)]
+        found, sessions, *of_connecting = round_trips.fetch(queries)
+        if connecting:
+            under_way, self.with_commands = of_connecting
+            upgrades.remember(self.batch, self._connecting, under_way)
         by_id = {row.pk: row for row in found}
         for session in sessions:
             Session._meta.get_field("gateway").set_cached_value(session, by_id.get(session.gateway_id))
@@ -188,7 +197,8 @@ class Sessions:
         if old is not None:
             self._replace(old, gateway)
             security_events.note(self.batch, Seen(SecurityEventKind.REPLACED, request.remote_address, charge_point))
-        session = Session(
+        session = rows.new(
+            Session,
             id=request.session,
             charge_point=charge_point,
             gateway=gateway,
@@ -209,7 +219,7 @@ class Sessions:
         protocol = request.subprotocol or DEFAULT_PROTOCOL
         self.batch.change(charge_point, session_id=session.pk, last_seen_at=at, protocol=protocol)
         self.batch.send(signals.charge_point_connected, ChargePoint, charge_point=charge_point, session_id=session.pk)
-        self.batch.at_end(inquiries.note_connections, charge_point)
+        inquiries.note_connection(self.batch, charge_point)
 
     def _replace(self, old: Session, gateway: Gateway) -> None:
         self.batch.change(old, ended_at=self.batch.now, close_reason=REPLACED)

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from wsgate import logs
+from wsgate import garbage, logs
 from wsgate.amqp import AMQPCarrier
 from wsgate.config import Options, read_options
 from wsgate.errors import ConfigError
@@ -42,7 +42,10 @@ async def run(options: Options) -> None:
         loop.add_signal_handler(number, asked_to_stop.set)
     loop.add_signal_handler(signal.SIGHUP, gateway.reload_certificates)
     await gateway.start()
+    garbage.spare_what_stays()
+    collecting = asyncio.create_task(garbage.collect(lambda: gateway.gate.tally.gone, lambda: gateway.sockets))
     await asked_to_stop.wait()
+    collecting.cancel()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from wsgate.websocket import Websocket
 
 
+ROOM_AFTER_S = 2.0
+"""So long may there be more sockets without a request than allowed: of thousands that come at once all are accepted
+before the first is read."""
+
+
 class Pending:
     """Sockets that have sent no request, by address. Which address has most of them is known without looking."""
 
@@ -66,6 +71,7 @@ class Gate:
         self.tally = Tally()
         self._per_address: Counter[str] = Counter()
         self._pending = Pending()
+        self._is_crowded = False
 
     @property
     def pending(self) -> int:
@@ -76,14 +82,20 @@ class Gate:
         """A socket was accepted; False when it is to be dropped at once. A trusted proxy's is counted by ``count``."""
         if not is_within(address, self._config.trusted_proxies) and not self.count(websocket, address, now):
             return False
-        if len(self._pending) >= self._config.max_pending_handshakes:
-            # Whoever means it has sent the request long ago: of those who have most, the oldest is the one to go.
+        self._pending.add(websocket, key_of(address))
+        if len(self._pending) > self._config.max_pending_handshakes and not self._is_crowded:
+            self._is_crowded = True
+            websocket.loop.call_later(ROOM_AFTER_S, self._make_room)
+        return True
+
+    def _make_room(self) -> None:
+        """Whoever means it has sent the request long ago: of those who have most, the oldest are the ones to go."""
+        self._is_crowded = False
+        while len(self._pending) > self._config.max_pending_handshakes:
             oldest = self._pending.first_to_go()
             self._pending.discard(oldest)
-            self.incidents.note(limits.PENDING_HANDSHAKES, oldest.peer_address, now)
+            self.incidents.note(limits.PENDING_HANDSHAKES, oldest.peer_address, oldest.loop.time())
             oldest.abort()
-        self._pending.add(websocket, key_of(address))
-        return True
 
     def count(self, websocket: "Websocket", address: str, now: float) -> bool:
         """Count a socket under its address until it leaves; False, and not counted, when there are too many."""

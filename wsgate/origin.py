@@ -13,6 +13,7 @@ Headers that a proxy adds, believed from ``--trusted-proxies`` only and ignored 
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from websockets.datastructures import Headers
@@ -38,6 +39,7 @@ def is_within(address: str, networks: Iterable[Network]) -> bool:
     return parsed is not None and any(parsed in network for network in networks)
 
 
+@lru_cache(maxsize=1024)  # bounded: proxies and strangers name addresses
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """An IP address, with or without port and brackets; None for anything else."""
     text = text.strip()

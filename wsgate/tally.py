@@ -15,6 +15,7 @@ class Tally:
         "calls",
         "closes",
         "commands",
+        "gone",
         "handshakes",
         "latency",
         "received_bytes",
@@ -35,6 +36,8 @@ class Tally:
         self.sent_bytes = 0
         self.handshakes: Counter[str] = Counter()
         """By HTTP status; ``protocol`` for those who offer another subprotocol only."""
+        self.gone = 0
+        """TCP connections that have ended, whether they became websockets or not."""
         self.closes: Counter[str] = Counter()
         """By close code."""
         self.commands: Counter[str] = Counter()

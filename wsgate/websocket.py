@@ -228,6 +228,7 @@ class Websocket(ServerConnection):
     # -- the end ---------------------------------------------------------------------------------------------
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gate.tally.gone += 1
         self._leave()
         if not self._is_made:
             return

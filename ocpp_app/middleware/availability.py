@@ -11,6 +11,7 @@ class AvailabilityMiddleware(OCPPMiddleware):
         connector = request.connector(request.message.connector_id)
         before = connector.status
         response = self.next.handle(request)
-        if availability_rules.has_become_available_or_not(before, connector.status):
+        is_new = request.batch.is_new(connector)  # then nobody can have wanted anything of it
+        if not is_new and availability_rules.has_become_available_or_not(before, connector.status):
             request.batch.at_end(availability_rules.note, connector)
         return response

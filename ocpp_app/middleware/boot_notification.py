@@ -18,7 +18,7 @@ class BootNotificationMiddleware(OCPPMiddleware):
         if request.is_current:
             request.batch.change(charge_point, last_boot_at=request.received_at, **_described_by(message))
         request.batch.send(signals.charge_point_booted, ChargePoint, charge_point=charge_point, message=message)
-        request.batch.at_end(inquiries.note_boots, (charge_point, charge_point.registration_status))
+        inquiries.note_boot(request.batch, charge_point, charge_point.registration_status)
         if request.is_current and charge_point.is_accepted and not charge_point.registered_serial_number:
             request.batch.at_end(serial_numbers.register_reported, charge_point)
         interval_s = RETRY_INTERVAL_S

@@ -15,6 +15,7 @@ from ocpp_app.models import (
     Connector,
     Direction,
     IdTag,
+    Inquiry,
     Message,
     MeterValue,
     Session,
@@ -146,6 +147,19 @@ def test_more_rows_than_one_statement_takes(charge_point: ChargePoint) -> None:
     assert len(captured) == (2 if connection.vendor == "sqlite" else 1)
     assert Connector.objects.filter(error_code="E").count() == 12_000
     assert Connector.objects.get(number=11_999).status == "S11999"
+
+
+def test_upsert_inserts_or_updates_the_named_fields_and_no_others() -> None:
+    one, two = (ChargePoint.objects.create(identity=f"CP{number}") for number in (1, 2))
+    Inquiry.objects.create(charge_point=one, due_at=None, told="Pending", unanswered=3)
+    later = NOW + timedelta(hours=1)
+    rows = [Inquiry(charge_point=row, due_at=later, told="Accepted") for row in (one, two)]
+    with CaptureQueriesContext(connection) as captured:
+        bulk.upsert(rows, "charge_point", ["due_at"])
+    assert len(captured) == 1
+    found = Inquiry.objects.values_list("charge_point", "due_at", "told", "unanswered")
+    assert list(found.order_by("charge_point")) == [(one.pk, later, "Pending", 3), (two.pk, later, "Accepted", 0)]
+    assert not rows[0]._state.adding
 
 
 def message_of(charge_point: ChargePoint, **fields: Any) -> Message:

@@ -2,17 +2,20 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed
 from typing import Any
 
 import pytest
 from django.db import connection, models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from ocpp_app import json_rows, round_trips
+from ocpp_app import audit, json_rows, round_trips
 from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
+    AuditEntry,
     ChargePoint,
     Command,
     CommandState,
@@ -20,6 +23,7 @@ from ocpp_app.models import (
     Direction,
     Gateway,
     IdTag,
+    Inquiry,
     Message,
     MeterValue,
     Session,
@@ -33,7 +37,7 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has json_to_recordset"),
 ]
 
-NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=fixed(timedelta(hours=2)))
 TEXT = "Ä\n'\"%s\\ \\u0041 {}; DROP"
 
 
@@ -72,6 +76,7 @@ def anomaly_of(connector: Connector) -> Anomaly:
 
 
 MAKERS: dict[str, Callable[[Connector], models.Model]] = {
+    "Inquiry": lambda connector: Inquiry(charge_point=connector.charge_point, due_at=NOW, told=TEXT[:20], unanswered=2),
     "Message": lambda connector: Message(
         charge_point=connector.charge_point,
         session_id=uuid.uuid4(),
@@ -147,8 +152,21 @@ def test_an_update_writes_what_django_writes(name: str, connector: Connector) ->
     assert stored(row) == expected
 
 
-def test_what_django_fills_in_is_left_to_the_plain_path() -> None:
-    assert json_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None  # created_at
+def test_a_row_gets_the_time_at_which_it_is_inserted() -> None:
+    began, row = timezone.now(), audit.entry("tried", detail=TEXT)
+    statement = json_rows.insert([row], ignore_conflicts=False)
+    assert statement is not None
+    round_trips.run([statement])
+    found = AuditEntry.objects.get()
+    assert began <= found.at == row.at <= timezone.now()
+    assert (found.action, found.detail) == ("tried", TEXT)
+
+
+def test_what_django_fills_in_again_and_again_is_left_to_the_plain_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    json_rows._recordset.cache_clear()
+    monkeypatch.setattr(ChargePoint._meta.get_field("created_at"), "auto_now", True)
+    assert json_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None
+    json_rows._recordset.cache_clear()
 
 
 def test_what_the_database_fills_in_is_left_to_the_plain_path() -> None:

@@ -13,6 +13,7 @@ from ocpp_app import loads
 from ocpp_app.models import (
     ChargePoint,
     ChargePointGroup,
+    Command,
     Connector,
     Direction,
     Gateway,
@@ -83,6 +84,7 @@ def test_nothing_is_asked_for(charge_points: list[ChargePoint]) -> None:
     assert loads.gateways([], []).fetch() == []
     assert loads.security_upgrades([]).fetch() == []
     assert loads.proven([]).fetch() == set()
+    assert loads.with_queued_commands([]).fetch() == set()
     assert loads.tags([], []).fetch() == []
     assert loads.transactions(ids=[], open_at=[], open_of=([], []), started=([], [])).fetch() == []
     assert loads.messages([]).fetch() == []
@@ -135,6 +137,14 @@ def test_security_upgrades_that_have_not_ended(charge_points: list[ChargePoint])
         SecurityUpgrade.objects.create(charge_point=charge_point, state=state, deadline=NOW, target=1)
     found = loads.security_upgrades([row.pk for row in charge_points[:2]]).fetch()
     assert_same(found, SecurityUpgrade.objects.filter(charge_point=charge_points[0]))
+
+
+def test_charge_points_with_queued_commands(charge_points: list[ChargePoint]) -> None:
+    for charge_point, state in zip(charge_points, ("queued", "sent", "queued"), strict=True):
+        for _ in range(2):
+            Command.objects.create(charge_point=charge_point, state=state, payload={}, timeout_s=1, created_at=NOW)
+    wanted = [row.pk for row in charge_points[:2]]
+    assert loads.with_queued_commands(wanted).fetch() == {charge_points[0].pk}
 
 
 def test_tags_with_parent_and_restriction(charge_points: list[ChargePoint]) -> None:

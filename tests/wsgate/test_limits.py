@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidMessage, InvalidStatus
 
 from ocppj.envelope import Announce, Connect, ConnectReply, Frame
 from tests.wsgate.site import HEARTBEAT, PATIENCE_S, Backend, Site, closed, receive, running_site, until
-from wsgate import limits
+from wsgate import gate, limits
 from wsgate.config import LOOPBACK
 from wsgate.handshake import PENALTY_S
 from wsgate.limits import Attempt, Attempts, Bucket, Buckets, Incidents, Lines
@@ -171,10 +171,17 @@ async def test_charge_points_behind_a_proxy_are_counted_by_their_own_address():
         assert count(site, limits.CONNECTIONS_PER_ADDRESS) == 1
 
 
-async def test_the_oldest_socket_without_a_request_makes_room():
+async def test_all_get_in_who_come_at_once():
     async with running_site(max_pending_handshakes=5) as site:
-        streams = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(5)]
-        await until(lambda: site.gateway.sockets == 5)
+        statuses = await asyncio.gather(*[status_of(site, f"/ocpp/CP{number}") for number in range(50)])
+        assert set(statuses) == {101}
+        assert count(site, limits.PENDING_HANDSHAKES) == 0
+
+
+async def test_the_oldest_socket_without_a_request_makes_room(monkeypatch):
+    monkeypatch.setattr(gate, "ROOM_AFTER_S", 0.1)
+    async with running_site(max_pending_handshakes=5) as site:
+        streams = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(6)]
         assert await status_of(site) == 101
         async with asyncio.timeout(PATIENCE_S):
             assert await streams[0][0].read() == b""
@@ -183,8 +190,9 @@ async def test_the_oldest_socket_without_a_request_makes_room():
             writer.close()
 
 
-async def test_who_has_most_sockets_without_a_request_makes_room():
+async def test_who_has_most_sockets_without_a_request_makes_room(monkeypatch):
     """One address cannot take them all: an older socket of another stays."""
+    monkeypatch.setattr(gate, "ROOM_AFTER_S", 0.1)
     async with running_site(max_pending_handshakes=5) as site:
         honest = await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.3", 0))
         await until(lambda: site.gateway.sockets == 1)
