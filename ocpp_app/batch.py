@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 from django.dispatch import Signal
 
 from ocpp_app import bulk, loads, round_trips
@@ -36,7 +36,7 @@ from ocpp_app.models import (
     Transaction,
     key_of,
 )
-from ocpp_app.round_trips import Query, Statement
+from ocpp_app.round_trips import Query, Statement, on_sqlite
 from ocpp_app.rows import new as new_row
 from ocppj.errors import ErrorCode
 from ocppj.v16 import Action, MessageTriggerEnumType, TriggerMessageStatus
@@ -91,7 +91,7 @@ class Batch:
         self._wanted_tags: set[str] = set()
         self._limited_tags: set[str] = set()
         self._wanted_transactions: set[int] = set()
-        self._wanted_starts: set[datetime] = set()
+        self._wanted_starts: set[tuple[int, datetime]] = set()
         self._expected_starts = 0
         self._expects_connectors = False
         self._wanted_connectors: set[tuple[int, int]] = set()
@@ -131,9 +131,9 @@ class Batch:
         """Say beforehand which transaction a message will ask for."""
         self._wanted_transactions.add(transaction_id)
 
-    def expect_start(self, timestamp: datetime) -> None:
-        """Say beforehand at which charger times transactions start, to find those that are already here."""
-        self._wanted_starts.add(timestamp)
+    def expect_start(self, charge_point: ChargePoint, timestamp: datetime) -> None:
+        """Say beforehand at which charger time a transaction starts, to find it where it is already here."""
+        self._wanted_starts.add((charge_point.pk, timestamp))
         self._expected_starts += 1
 
     def expect_authorize(self, charge_point: ChargePoint) -> None:
@@ -246,7 +246,7 @@ class Batch:
         """What locks those of the tags of which somebody will count the transactions, and what reads them all."""
         queries: list[Query[Any]] = []
         limited = keys & self._limited_tags
-        if limited and connection.vendor != "sqlite":  # there a batch holds the one write lock that there is
+        if limited and not on_sqlite():  # there a batch holds the one write lock that there is
             # Locked, so that two charge points cannot both start the last transaction that a tag may have; without a
             # limit nobody waits.
             queries.append(loads.limited_tags(self._organisations, limited))
@@ -295,7 +295,7 @@ class Batch:
             ids=[number for number in self._wanted_transactions if 0 < number < 2**31],
             open_at=self._charge_point_ids,
             open_of=(self._organisations, self._limited_tags),
-            started=(self._charge_point_ids, self._wanted_starts),
+            started=self._wanted_starts,
         )
 
     def active_transactions(self, charge_point: ChargePoint) -> list[Transaction]:
@@ -317,9 +317,10 @@ class Batch:
 
     def transactions_started_at(self, charge_point: ChargePoint, timestamp: datetime) -> list[Transaction]:
         """The transactions of a charge point that started at this charger time."""
-        if timestamp not in self._wanted_starts:
-            self._wanted_starts.add(timestamp)
-            started = Transaction.objects.filter(charge_point__in=self._charge_point_ids, start_timestamp=timestamp)
+        start = (charge_point.pk, timestamp)
+        if start not in self._wanted_starts:
+            self._wanted_starts.add(start)
+            started = Transaction.objects.filter(charge_point=charge_point, start_timestamp=timestamp)
             self._transactions.remember(started.order_by("pk"))
         own = self._transactions.by_charge_point[charge_point.pk]
         return [row for row in own if row.start_timestamp == timestamp]
@@ -392,18 +393,15 @@ class Batch:
 
     def has_message(self, charge_point: ChargePoint, action: str, since: datetime) -> bool:
         """Whether this charge point has sent a CALL of this action since then."""
+        number = charge_point.pk
         for row in self._added[Message]:
-            if (
-                isinstance(row, Message)
-                and row.charge_point_id == charge_point.pk
-                and row.action == action
-                and row.at >= since
-            ):
+            assert isinstance(row, Message)
+            if row.action == action and row.charge_point_id == number and row.at >= since:
                 return True
-        if action == Action.Authorize and charge_point.pk in self._last_calls and since >= self.now - AUTHORIZED_WITHIN:
-            last = self._last_calls[charge_point.pk]
+        if action == Action.Authorize and number in self._last_calls and since >= self.now - AUTHORIZED_WITHIN:
+            last = self._last_calls[number]
             return last is not None and last >= since
-        return loads.calls(charge_point.pk, action, since).fetch()
+        return loads.calls(number, action, since).fetch()
 
     def message_of(self, command: Command) -> Message | None:
         """The row of the frame log that has this command's CALL; None while nobody has reported it sent."""

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, models
 
 from ocpp_app import json_rows, round_trips
-from ocpp_app.round_trips import Query, Statement
+from ocpp_app.round_trips import Query, Statement, on_sqlite
 
 MAX_PARAMETERS = 30_000
 """Parameters of one statement: SQLite takes 32 766, PostgreSQL 65 535."""
@@ -151,7 +151,7 @@ class Writes:
 def _fitting(rows: Sequence[models.Model], as_json: Callable[[], Statement | None]) -> Statement | None:
     """The statement with the rows as JSON, which shows whether there is a NUL character anywhere in them; the rows are
     made to fit. None where the plain path has to do it."""
-    if connection.vendor == "postgresql":
+    if not on_sqlite():
         for row in rows:
             _shorten(row)
         statement = as_json()
@@ -159,7 +159,7 @@ def _fitting(rows: Sequence[models.Model], as_json: Callable[[], Statement | Non
             return statement
     for row in rows:
         fit(row)
-    return as_json() if connection.vendor == "postgresql" else None
+    return as_json() if not on_sqlite() else None
 
 
 def _update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
@@ -180,7 +180,7 @@ def _update_some(meta: Any, pk: Any, fields: list[Any], rows: Sequence[models.Mo
         parameters.extend(field.get_db_prep_save(getattr(row, field.attname), connection) for field in columns)
     types = [_cast(field) for field in columns]
     first = f"({', '.join(types)})"  # the casts of the first row type the whole list
-    others = f"({', '.join('%s' for _ in columns)})" if connection.vendor == "sqlite" else first
+    others = f"({', '.join('%s' for _ in columns)})" if on_sqlite() else first
     values = ", ".join([first] + [others] * (len(rows) - 1))
     assignments = ", ".join(f"{quote(field.column)} = v.c{index}" for index, field in enumerate(fields, start=1))
     names = ", ".join(f"c{index}" for index in range(len(columns)))
@@ -194,7 +194,7 @@ def _update_some(meta: Any, pk: Any, fields: list[Any], rows: Sequence[models.Mo
 
 
 def _cast(field: Any) -> str:
-    if connection.vendor == "sqlite":
+    if on_sqlite():
         return "%s"
     # In parentheses: a negative number is written into the statement, and a cast binds closer than its minus.
     return f"(%s)::{field.rel_db_type(connection) if field.is_relation else field.cast_db_type(connection)}"
@@ -222,7 +222,7 @@ def advance_ids(model: type[models.Model], count: int) -> int:
     meta = model._meta
     assert meta.pk is not None
     (first,) = reserve_ids(model, 1)
-    if connection.vendor == "postgresql":
+    if not on_sqlite():
         with connection.cursor() as cursor:
             sql = "SELECT setval(pg_get_serial_sequence(%s, %s), %s)"
             cursor.execute(sql, [connection.ops.quote_name(meta.db_table), meta.pk.column, first + count - 1])
@@ -233,7 +233,7 @@ def advance_ids(model: type[models.Model], count: int) -> int:
 
 def ids_query(model: type[models.Model], count: int) -> Query[list[int]] | None:
     """What reserves primary keys in a round trip with other queries; None where the database has no sequences."""
-    if connection.vendor != "postgresql":
+    if on_sqlite():
         return None
     assert model._meta.pk is not None
     table = connection.ops.quote_name(model._meta.db_table)

@@ -76,7 +76,7 @@ def _expect(batch: Batch, charge_point: ChargePoint, action: str, message: Any) 
     if transaction_id is not None:
         batch.expect_transaction(transaction_id)
     if action == Action.StartTransaction and message.timestamp is not None:
-        batch.expect_start(message.timestamp)
+        batch.expect_start(charge_point, message.timestamp)
     if action == Action.StatusNotification and message.status == ChargePointStatus.Preparing:
         batch.expect_authorize(charge_point)  # who has shown a tag needs no remote start
 

@@ -114,15 +114,20 @@ def _column(model: type[models.Model], name: str) -> str:
     return connection.ops.quote_name(field.column)
 
 
+@cache
 def _table(model: type[models.Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
 def _inserted(model: type[models.Model], rows: Sequence[models.Model]) -> tuple[str, ...]:
     """The names of the fields to insert: all, but not a primary key that the database counts up."""
-    pk = model._meta.pk
-    counted = isinstance(pk, models.AutoField) and all(row.pk is None for row in rows)
-    return tuple(field.name for field in model._meta.concrete_fields if not (counted and field is pk))
+    is_counted = isinstance(model._meta.pk, models.AutoField) and all(row.pk is None for row in rows)
+    return _field_names(model, with_key=not is_counted)
+
+
+@cache
+def _field_names(model: type[models.Model], *, with_key: bool) -> tuple[str, ...]:
+    return tuple(field.name for field in model._meta.concrete_fields if with_key or not field.primary_key)
 
 
 @cache
@@ -133,12 +138,16 @@ def _stamped(model: type[models.Model]) -> list[str]:
 
 def _waits_for_parent(model: type[models.Model], rows: Sequence[models.Model]) -> bool:
     """Whether a row was given its parent before that one had a key; the plain path then looks it up."""
-    parents = [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
     return any(
         getattr(row, field.attname) is None and field.get_cached_value(row, default=None) is not None
-        for field in parents
+        for field in _parents(model)
         for row in rows
     )
+
+
+@cache
+def _parents(model: type[models.Model]) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
 
 
 @cache

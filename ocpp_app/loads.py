@@ -36,7 +36,7 @@ from ocpp_app.models import (
     Tariff,
     Transaction,
 )
-from ocpp_app.round_trips import Query, Rows, Statement
+from ocpp_app.round_trips import Query, Rows, Statement, on_sqlite
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -125,16 +125,15 @@ def transactions(
     ids: Iterable[int],
     open_at: Iterable[int],
     open_of: tuple[Iterable[int | None], Iterable[str]],
-    started: tuple[Iterable[int], Iterable[datetime]],
+    started: Iterable[tuple[int, datetime]],
 ) -> Query[list[Transaction]]:
     """The transactions with these ids, those open at these charge points or of the limited ones of these tags (their
-    organisations and keys), and those that began at these charge points at one of these charger times; oldest
-    first."""
-    times = _texts(str(connection.ops.adapt_datetimefield_value(at)) for at in started[1])
+    organisations and keys), and those that began at a charge point at its time; oldest first."""
+    starts = list(started)
     parameters = [
         *(_numbers(ids), _numbers(open_at)),
         *(_numbers(open_of[0]), _texts(open_of[1])),
-        *(_numbers(started[0]), times),
+        *(_numbers(number for number, _at in starts), _times(at for _number, at in starts)),
     ]
     return _load(Transaction, _transactions_sql(), parameters)
 
@@ -143,13 +142,24 @@ def transactions(
 def _transactions_sql() -> str:
     here = f"SELECT id FROM {_table(Connector)} WHERE {_any_of('charge_point_id', 'bigint')}"
     counted = f"SELECT id FROM {_table(IdTag)} WHERE {_tags_condition()} AND concurrent_limit IS NOT NULL"
-    conditions = [
-        _any_of("id", "integer"),
-        f"(is_active AND {_among('connector_id', here)})",
-        f"(is_active AND {_among('tag_id', counted)})",
-        f"({_any_of('charge_point_id', 'bigint')} AND {_any_of('start_timestamp', 'timestamptz')})",
+    # Their keys first, each kind by its own index: an OR of all this would be looked at once more for each row.
+    keys = [
+        "SELECT value FROM json_each(%s)" if on_sqlite() else "SELECT unnest(%s::integer[])",
+        f"SELECT id FROM {_table(Transaction)} WHERE is_active AND {_among('connector_id', here)}",
+        f"SELECT id FROM {_table(Transaction)} WHERE is_active AND {_among('tag_id', counted)}",
+        f"SELECT t.id FROM {_pairs()} JOIN {_table(Transaction)} AS t "
+        "ON t.charge_point_id = p.number AND t.start_timestamp = p.at",
     ]
-    return f"{_select(Transaction)} WHERE {' OR '.join(conditions)} ORDER BY id"
+    return f"{_select(Transaction)} WHERE {_among('id', ' UNION ALL '.join(keys))} ORDER BY id"
+
+
+def _pairs() -> str:
+    """The pairs of a parameter from ``_numbers`` and one from ``_times``."""
+    if on_sqlite():
+        return (
+            "(SELECT n.value AS number, a.value AS at FROM json_each(%s) AS n JOIN json_each(%s) AS a USING (key)) AS p"
+        )
+    return "unnest(%s::bigint[], %s::timestamptz[]) AS p(number, at)"
 
 
 class Reading(NamedTuple):
@@ -207,8 +217,8 @@ def _last_calls_sql() -> str:
     at = _read(Message._meta.get_field("at"))
     own = "charge_point_id = c.value AND at >= %s AND action = %s AND direction = %s"
     last = f"SELECT {at} FROM {_table(Message)} WHERE {own} ORDER BY at DESC LIMIT 1"
-    ids = "json_each(%s)" if connection.vendor == "sqlite" else "unnest(%s::bigint[])"
-    return f"SELECT c.value, ({last}) FROM {ids} AS c{'' if connection.vendor == 'sqlite' else '(value)'}"
+    ids = "json_each(%s)" if on_sqlite() else "unnest(%s::bigint[])"
+    return f"SELECT c.value, ({last}) FROM {ids} AS c{'' if on_sqlite() else '(value)'}"
 
 
 def tariff_ids(charge_point_ids: Iterable[int]) -> Query[dict[int, tuple[int | None, ...]]]:
@@ -301,7 +311,7 @@ WORDS = r"regexp_split_to_array(identity || ' ' || registered_serial_number, '[^
 def named(serials: Iterable[str], words: Iterable[Iterable[str]]) -> Query[list[Named]]:
     """The charge points with one of these registered serial numbers, and those that have all words of one of these
     groups in their names; on SQLite, where a site has few, all."""
-    groups = [] if connection.vendor == "sqlite" else [_texts(serials), _texts(_texts(group) for group in words)]
+    groups = [] if on_sqlite() else [_texts(serials), _texts(_texts(group) for group in words)]
     return Query(Statement(_named_sql(), groups), lambda found: [Named(*row) for row in found])
 
 
@@ -309,7 +319,7 @@ def named(serials: Iterable[str], words: Iterable[Iterable[str]]) -> Query[list[
 def _named_sql() -> str:
     identity = f"CASE WHEN registration_status = '{RegistrationStatus.PENDING.value}' THEN '' ELSE identity END"
     select = f"SELECT id, {identity}, registered_serial_number FROM {_table(ChargePoint)}"
-    if connection.vendor == "sqlite":
+    if on_sqlite():
         return select
     has_serial = _any_of("registered_serial_number", "varchar")
     return (
@@ -381,29 +391,34 @@ def _read(field: Any) -> str:
     return connection.ops.quote_name(field.column)
 
 
+@cache
 def _table(model: type[models.Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
 def _for_update() -> str:
-    return "" if connection.vendor == "sqlite" else "FOR NO KEY UPDATE"
+    return "" if on_sqlite() else "FOR NO KEY UPDATE"
 
 
 def _any_of(column: str, kind: str) -> str:
     """Whether a column has one of the values in a parameter from ``_numbers`` or ``_texts``."""
-    if connection.vendor == "sqlite":
+    if on_sqlite():
         return f"{column} IN (SELECT value FROM json_each(%s))"
     return f"{column} = ANY(%s::{kind}[])"
 
 
 def _among(column: str, select: str) -> str:
     """Whether a column has one of the values that a SELECT finds, first of all: one that an index can look for."""
-    return f"{column} IN ({select})" if connection.vendor == "sqlite" else f"{column} = ANY(ARRAY({select}))"
+    return f"{column} IN ({select})" if on_sqlite() else f"{column} = ANY(ARRAY({select}))"
 
 
 def _numbers(values: Iterable[int | None]) -> str:
     listed = ",".join([str(value) for value in values if value is not None])
-    return f"[{listed}]" if connection.vendor == "sqlite" else f"{{{listed}}}"
+    return f"[{listed}]" if on_sqlite() else f"{{{listed}}}"
+
+
+def _times(values: Iterable[datetime]) -> str:
+    return _texts(str(connection.ops.adapt_datetimefield_value(at)) for at in values)
 
 
 def _uuids(values: Iterable[uuid.UUID]) -> str:
@@ -411,7 +426,7 @@ def _uuids(values: Iterable[uuid.UUID]) -> str:
 
 
 def _texts(values: Iterable[str]) -> str:
-    if connection.vendor == "sqlite":
+    if on_sqlite():
         return msgspec.json.encode(list(values)).decode()
     quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
     return f"{{{','.join(quoted)}}}"

@@ -6,12 +6,19 @@ query log, ``execute_wrapper``), they are executed one after the other and do th
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection, connections
 
 Result = TypeVar("Result")
 Rows = Sequence[Sequence[Any]]
+
+
+@cache
+def on_sqlite() -> bool:
+    """Whether this is SQLite; otherwise it is PostgreSQL (to ask the connection takes longer than one would think)."""
+    return connection.vendor == "sqlite"
 
 
 class Statement(NamedTuple):
@@ -37,7 +44,7 @@ def by_index() -> list[Query[None]]:
     """Ahead of a transaction's queries: let its plans look rows up by index, however small a table is now, and be made
     once, whatever the parameters. They are kept for the connection, and one that was made while a table was empty would
     read all of it later."""
-    if connection.vendor != "postgresql":
+    if on_sqlite():
         return []
     return [Query(Statement(_BY_INDEX, []), lambda rows: None)]
 

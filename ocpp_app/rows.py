@@ -45,8 +45,13 @@ def loaded(model: type[Row], values: dict[str, Any], alias: str) -> Row:
 
 def is_plain(model: type[models.Model]) -> bool:
     """Whether nobody looks on, or has a say, while an instance is made."""
-    is_own = model.__init__ is not models.Model.__init__ or model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
-    return not (is_own or _is_heard(pre_init, model) or _is_heard(post_init, model))
+    return _is_made_by_django(model) and not (_is_heard(pre_init, model) or _is_heard(post_init, model))
+
+
+@cache
+def _is_made_by_django(model: type[models.Model]) -> bool:
+    own, django = model.from_db.__func__, models.Model.from_db.__func__  # type: ignore[attr-defined]
+    return model.__init__ is models.Model.__init__ and own is django
 
 
 def _is_heard(signal: ModelSignal, model: type[models.Model]) -> bool:

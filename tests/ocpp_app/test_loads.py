@@ -86,7 +86,7 @@ def test_nothing_is_asked_for(charge_points: list[ChargePoint]) -> None:
     assert loads.proven([]).fetch() == set()
     assert loads.with_queued_commands([]).fetch() == set()
     assert loads.tags([], []).fetch() == []
-    assert loads.transactions(ids=[], open_at=[], open_of=([], []), started=([], [])).fetch() == []
+    assert loads.transactions(ids=[], open_at=[], open_of=([], []), started=[]).fetch() == []
     assert loads.messages([]).fetch() == []
     assert loads.reservations([]).fetch() == []
     assert loads.last_calls([], "Authorize", NOW).fetch() == {}
@@ -179,7 +179,7 @@ def test_transactions_by_id_open_ones_and_repeated_starts(charge_points: list[Ch
         ids=[named.pk, 2**31 - 1],
         open_at=[one.charge_point_id],
         open_of=([tag.organisation_id], ["TAG1", "TAG2"]),
-        started=([one.charge_point_id], [earlier, NOW]),
+        started=[(one.charge_point_id, earlier), (one.charge_point_id, NOW), (two.charge_point_id, later)],
     ).fetch()
     expected = [named.pk, open_here.pk, open_elsewhere.pk, same_start.pk]
     assert_same(found, Transaction.objects.filter(pk__in=expected).order_by("pk"))
