@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ocppj.ordered import put_time_first
 from ocppj.v16 import Location, Measurand, ReadingContext, SampledValue
 
 SCALE = {
@@ -155,6 +156,8 @@ def _mean(phases: dict[str, Decimal] | None) -> float | None:
 def digest(
     charge_point_id: int, connector: int, transaction_id: int | None, timestamp: datetime | None, sampled_values: Any
 ) -> uuid.UUID:
-    """What makes a MeterValue the same when it is sent again (the transaction id as it was sent)."""
+    """What makes a MeterValue the same when it is sent again (the transaction id as it was sent); in the order of
+    time."""
     identity = (charge_point_id, connector, transaction_id, timestamp, sampled_values)
-    return uuid.UUID(bytes=hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).digest())
+    hashed = hashlib.blake2b(msgspec.json.encode(identity), digest_size=16).digest()
+    return put_time_first(0.0 if timestamp is None else timestamp.timestamp(), hashed)

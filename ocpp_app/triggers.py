@@ -5,11 +5,13 @@ status = trigger("CP001", MessageTrigger.StatusNotification, connector_id=1)
 
 import time
 import uuid
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import connection
+from django.utils import timezone
 
 from ocpp_app.batch import TRIGGERED_BY
 from ocpp_app.commands import issue_command, load
@@ -31,6 +33,8 @@ from ocppj.versions import protocol
 LOOK_EVERY_S = 0.2
 """The message is an ordinary one, and no worker knows that somebody waits for it: the frame log is read until it is
 there."""
+SKEW = timedelta(hours=1)
+"""The clocks of gateway and web server are not as far apart: what is older is not looked through."""
 
 
 def trigger(
@@ -99,7 +103,7 @@ def _message(requested: MessageTrigger | MessageTriggerEnumType, connector_id: i
 def _candidates(charge_point: ChargePoint, requested: str, after: int) -> list[Message]:
     actions = {str(requested), *(action for action, names in TRIGGERED_BY.items() if requested in names)}
     inbound = Message.objects.filter(charge_point=charge_point, direction=Direction.INBOUND, action__in=actions)
-    return list(inbound.filter(pk__gt=after).order_by("pk"))
+    return list(inbound.filter(pk__gt=after, at__gte=timezone.now() - SKEW).order_by("pk"))
 
 
 def _typed(charge_point: ChargePoint, row: Message) -> Request:

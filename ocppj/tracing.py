@@ -17,7 +17,7 @@ from ocppj.frames import Call, CallError, CallResult
 ADVICE = 'install OpenTelemetry with pip install "django-ocpp-csms[otel]"'
 """For whoever has switched it on without having it."""
 RANDOM_BITS = 56
-"""Of a version 4 UUID all of these are random; the two above them are its variant."""
+"""Of a version 7 UUID all of these are random: its time is in the first 48."""
 LAST_8_BYTES = (1 << 64) - 1
 MAX_ACTION = 50
 """A longer action is none; the name of a span is no place for a charge point's payload."""

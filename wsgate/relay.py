@@ -28,6 +28,7 @@ from ocppj.envelope import (
     ToBackend,
 )
 from ocppj.errors import EnvelopeError
+from ocppj.ordered import RANDOM_BITS, uuid7
 from wsgate.carrier import Batch, Carrier, Owner, Pending
 from wsgate.config import Config
 from wsgate.tally import Tally
@@ -308,8 +309,8 @@ def _size_of(request: Request) -> int:
 
 
 def new_id() -> UUID:
-    """A random UUID, for relay and session ids. They are no secrets, so this one saves ``uuid4``'s system call."""
-    return UUID(int=random.getrandbits(128), version=4)
+    """A UUID of now, for relay and session ids. They are no secrets, so this one saves ``uuid4``'s system call."""
+    return uuid7(time.time(), random.getrandbits(RANDOM_BITS))
 
 
 def wall_clock() -> float:

@@ -4,7 +4,7 @@ Without a subscription nothing is written, and nothing is asked. The sequence nu
 charge point's row is locked meanwhile, so nobody else counts on.
 """
 
-import uuid
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from ocpp_app.events.catalogue import ConnectorOf, EventType
 from ocpp_app.events.subscriptions import known
 from ocpp_app.models import ChargePoint, Connector, Event, Transaction
 from ocpp_app.round_trips import Statement
+from ocppj.ordered import RANDOM_BITS, uuid7
 
 Said = tuple[Signal, dict[str, Any]]
 """A signal with the arguments that it is sent with."""
@@ -69,7 +70,7 @@ def statement(
             {
                 "n": number,
                 "ahead": counted[charge_point.pk],
-                "uid": uuid.uuid4().hex,
+                "uid": uuid7(now.timestamp(), random.getrandbits(RANDOM_BITS)).hex,
                 "type": one.type.name,
                 "organisation_id": charge_point.organisation_id,
                 "charge_point_id": charge_point.pk,

@@ -1,4 +1,11 @@
-"""The database, one file per aggregate."""
+"""The database, one file per aggregate.
+
+``db_index=False`` of a foreign key: another index begins with it and finds all that its own would (or, where it is
+empty in nearly every row, there is one of the other rows). Each index is written to with every row: two that lead to
+the same are one too many. Indexes of tables that grow rise with time, also where the newest is asked for first:
+rows that come in at the end leave full pages behind them, at the beginning half empty ones.
+``tests/ocpp_app/test_indexes.py`` says which there must be, and which must not.
+"""
 
 from ocpp_app.models.api_token import ApiToken
 from ocpp_app.models.authorization_cache import AuthorizationCache, ToldTag

@@ -128,7 +128,7 @@ class TargetState(models.TextChoices):
 class CampaignTarget(models.Model):
     """One charge point of a campaign."""
 
-    campaign = models.ForeignKey(FirmwareCampaign, models.CASCADE, related_name="targets")
+    campaign = models.ForeignKey(FirmwareCampaign, models.CASCADE, related_name="targets", db_index=False)
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="campaign_targets")
     wave = models.PositiveIntegerField(_("wave"))
     state = models.CharField(_("state"), max_length=20, choices=TargetState.choices, default=TargetState.WAITING)

@@ -17,7 +17,7 @@ class CertificateUse(models.TextChoices):
 class InstalledCertificate(models.Model):
     """A root certificate in a charge point's store, by the hashes that the charge point tells (whitepaper §6.1)."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="installed_certificates")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="installed_certificates", db_index=False)
     use = models.CharField(_("use"), max_length=50, choices=CertificateUse.choices)
     hash_algorithm = models.CharField(_("hash algorithm"), max_length=20)
     issuer_name_hash = models.CharField(_("hash of the issuer's name"), max_length=128)
@@ -57,7 +57,7 @@ class RequestState(models.TextChoices):
 class CertificateRequest(models.Model):
     """A SignCertificate.req (security whitepaper A02, A03): what was asked for, and what became of it."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="certificate_requests")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="certificate_requests", db_index=False)
     csr = models.TextField(_("signing request"), help_text=_("As it came."))
     subject = models.CharField(_("subject"), max_length=500, blank=True)
     state = models.CharField(_("state"), max_length=20, choices=RequestState.choices)

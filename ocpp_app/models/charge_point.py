@@ -42,14 +42,13 @@ class ChargePoint(models.Model):
     )
     identity = models.CharField(_("identity"), max_length=255, unique=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
-    site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="charge_points")
+    site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="charge_points", db_index=False)
     groups = models.ManyToManyField(ChargePointGroup, blank=True, related_name="charge_points")
     registration_status = models.CharField(
         _("registration status"),
         max_length=20,
         choices=RegistrationStatus.choices,
         default=RegistrationStatus.ACCEPTED,
-        db_index=True,
         help_text=_("What a BootNotification is answered with. Pending: waits for approval, may do nothing else."),
     )
     authorization_key = models.CharField(_("authorization key (hashed)"), max_length=255, blank=True, editable=False)
@@ -140,6 +139,7 @@ class ChargePoint(models.Model):
         blank=True,
         related_name="charge_points",
         help_text=_("What charging costs here. Empty: as its site says, or its organisation."),
+        db_index=False,
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -147,7 +147,16 @@ class ChargePoint(models.Model):
         verbose_name = _("charge point")
         verbose_name_plural = _("charge points")
         ordering = ("identity",)
-        indexes = (models.Index(fields=("registered_serial_number",), name="ocpp_point_serial"),)
+        indexes = (
+            models.Index(fields=("registered_serial_number",), name="ocpp_point_serial"),
+            models.Index(
+                fields=("registration_status",),
+                condition=models.Q(registration_status="Pending"),
+                name="ocpp_point_pending",
+            ),
+            models.Index(fields=("site",), condition=models.Q(site__isnull=False), name="ocpp_point_site"),
+            models.Index(fields=("tariff",), condition=models.Q(tariff__isnull=False), name="ocpp_point_tariff"),
+        )
 
     def __str__(self) -> str:
         return self.identity
@@ -165,7 +174,7 @@ class ChargePoint(models.Model):
 class Connector(models.Model):
     """A connector as last reported; number 0 is the charge point as a whole (OCPP 1.6 §4.9)."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="connectors")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="connectors", db_index=False)
     number = models.BigIntegerField(_("connectorId"))
     status = models.CharField(_("status"), max_length=50, blank=True, help_text=_("ChargePointStatus (OCPP 1.6 §7.7)."))
     error_code = models.CharField(
@@ -189,7 +198,7 @@ class Connector(models.Model):
 class StatusHistory(models.Model):
     """One StatusNotification.req (OCPP 1.6 §6.47), kept as it came."""
 
-    connector = models.ForeignKey(Connector, models.CASCADE, related_name="status_history")
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="status_history", db_index=False)
     status = models.CharField(_("status"), max_length=50)
     error_code = models.CharField(_("error code"), max_length=50)
     info = models.CharField(_("info"), max_length=255, blank=True)
@@ -204,7 +213,7 @@ class StatusHistory(models.Model):
         verbose_name = _("status notification")
         verbose_name_plural = _("status history")
         ordering = ("-received_at", "-id")
-        indexes = (models.Index(fields=("connector", "-received_at"), name="ocpp_status_history"),)
+        indexes = (models.Index(fields=("connector", "received_at"), name="ocpp_status_history"),)
 
     def __str__(self) -> str:
         return f"{self.status} {self.received_at:%Y-%m-%d %H:%M:%S}"
@@ -213,7 +222,7 @@ class StatusHistory(models.Model):
 class QuirkNote(models.Model):
     """A habit of a charge point that breaks the specification and was tolerated, counted."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="quirk_notes")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="quirk_notes", db_index=False)
     code = models.CharField(_("habit"), max_length=50)
     action = models.CharField(_("action"), max_length=100)
     field = models.CharField(_("field"), max_length=200, blank=True)

@@ -31,7 +31,7 @@ CRITICAL_EVENTS = {
 class ChargePointSecurityEvent(models.Model):
     """One SecurityEventNotification.req, kept as it came."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="security_events")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="security_events", db_index=False)
     type = models.CharField(_("type"), max_length=255)
     is_critical = models.BooleanField(
         _("critical"), null=True, help_text=_("By the whitepaper (§8). Empty: its list does not have it.")

@@ -123,7 +123,7 @@ class ChargingProfile(models.Model):
 class ChargingProfilePeriod(models.Model):
     """A period of a charging profile's schedule (OCPP 1.6 §7.14); it lasts until the next one."""
 
-    charging_profile = models.ForeignKey(ChargingProfile, models.CASCADE, related_name="periods")
+    charging_profile = models.ForeignKey(ChargingProfile, models.CASCADE, related_name="periods", db_index=False)
     start_period_s = models.PositiveIntegerField(
         _("from (s)"), help_text=_("Seconds from the start of the schedule; the first is 0.")
     )
@@ -158,7 +158,7 @@ class ProfileAssignment(models.Model):
     """That a charge point, or each of a group, is to have a charging profile; housekeeping sends it and clears it."""
 
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+", editable=False)
-    charging_profile = models.ForeignKey(ChargingProfile, models.CASCADE, related_name="assignments")
+    charging_profile = models.ForeignKey(ChargingProfile, models.CASCADE, related_name="assignments", db_index=False)
     charge_point = models.ForeignKey(
         ChargePoint, models.CASCADE, null=True, blank=True, related_name="profile_assignments"
     )
@@ -253,7 +253,7 @@ class ProfileInstallation(models.Model):
     ``ProfileInstallation.objects.installed()``.
     """
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="profile_installations")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="profile_installations", db_index=False)
     connector_number = models.IntegerField(
         _("connectorId"), null=True, help_text=_("Empty: the connector that a remote start has chosen.")
     )
@@ -304,7 +304,7 @@ class ProfileInstallation(models.Model):
 class CompositeSchedule(models.Model):
     """A GetCompositeSchedule.conf (OCPP 1.6 §5.7) with absolute times, ready to be plotted."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="composite_schedules")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="composite_schedules", db_index=False)
     connector_number = models.IntegerField(
         _("connectorId"), help_text=_("0: what the charge point expects to take from the grid.")
     )

@@ -56,7 +56,7 @@ class Command(models.Model):
     """A CALL from the central system; its primary key is the frame's unique id."""
 
     id = models.UUIDField(_("unique id"), primary_key=True, default=uuid.uuid4, editable=False)
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="commands")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="commands", db_index=False)
     action = models.CharField(_("action"), max_length=100)
     payload = models.JSONField(_("payload"), help_text=_("As on the wire."))
     frame = models.TextField(
@@ -158,7 +158,7 @@ class Command(models.Model):
         verbose_name_plural = _("commands")
         ordering = ("-created_at",)
         indexes = (
-            models.Index(fields=("charge_point", "-created_at"), name="ocpp_command_history"),
+            models.Index(fields=("charge_point", "created_at"), name="ocpp_command_history"),
             models.Index(
                 fields=("charge_point", "created_at"),
                 condition=models.Q(state__in=["queued", "dispatched", "sent"]),

@@ -27,6 +27,7 @@ class CommandBatch(models.Model):
         blank=True,
         related_name="command_batches",
         help_text=_("Empty: the charge points belong to several."),
+        db_index=False,
     )
     action = models.CharField(_("action"), max_length=100)
     payload = models.JSONField(_("payload"), help_text=_("As on the wire."))

@@ -21,7 +21,11 @@ class ConfigurationTemplate(models.Model):
     """Values that are wanted of every charge point of these models, or in these groups."""
 
     organisation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="configuration_templates", default=default_organisation_id
+        Organisation,
+        models.PROTECT,
+        related_name="configuration_templates",
+        default=default_organisation_id,
+        db_index=False,
     )
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
@@ -65,7 +69,7 @@ class ConfigurationTemplate(models.Model):
 class TemplateValue(models.Model):
     """One value that a template wants."""
 
-    template = models.ForeignKey(ConfigurationTemplate, models.CASCADE, related_name="values")
+    template = models.ForeignKey(ConfigurationTemplate, models.CASCADE, related_name="values", db_index=False)
     key = models.CharField(_("key"), max_length=50)
     name = models.CharField(max_length=50, editable=False)
     value = models.CharField(_("value"), max_length=500, blank=True)
@@ -104,7 +108,7 @@ class ConfigurationKey(models.Model):
     The value of a key that holds a secret is not kept (``ocpp_app.secrecy``).
     """
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="configuration_keys")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="configuration_keys", db_index=False)
     key = models.CharField(_("key"), max_length=LONGEST_KEY, help_text=_("As the charge point writes it."))
     name = models.CharField(max_length=LONGEST_KEY, editable=False)
     # Nothing is something else than empty text: a charge point may have, and one may want, an empty value.

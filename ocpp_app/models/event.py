@@ -20,8 +20,8 @@ class Event(models.Model):
 
     uid = models.UUIDField(_("id"), unique=True, default=uuid.uuid4, editable=False)
     type = models.CharField(_("event"), max_length=50)
-    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+")
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="+")
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+", db_index=False)
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="+", db_index=False)
     sequence = models.BigIntegerField(_("sequence number"))
     at = models.DateTimeField(_("time"), db_index=True)
     data = models.TextField(_("data"), help_text=_("JSON, as it is sent."))
@@ -37,7 +37,7 @@ class Event(models.Model):
         verbose_name_plural = _("events")
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("organisation", "-id"), name="ocpp_event_organisation"),
+            models.Index(fields=("organisation", "id"), name="ocpp_event_organisation"),
             models.Index(fields=("id",), condition=models.Q(exchange_due=True), name="ocpp_event_exchange"),
             models.Index(fields=("id",), condition=models.Q(webhooks_due=True), name="ocpp_event_webhooks"),
         )
@@ -112,7 +112,7 @@ class WebhookSubscription(models.Model):
 class WebhookStream(models.Model):
     """How far a subscription has come with the events of one charge point: they are delivered one after the other."""
 
-    subscription = models.ForeignKey(WebhookSubscription, models.CASCADE, related_name="streams")
+    subscription = models.ForeignKey(WebhookSubscription, models.CASCADE, related_name="streams", db_index=False)
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="+")
     position = models.BigIntegerField(_("delivered to"), help_text=_("The last sequence number that is done."))
     head = models.BigIntegerField(_("to be delivered to"), help_text=_("The last sequence number that it is to get."))
@@ -148,7 +148,7 @@ class DeliveryState(models.TextChoices):
 class WebhookDelivery(models.Model):
     """The delivery log: one event for one subscription, with its last attempt."""
 
-    subscription = models.ForeignKey(WebhookSubscription, models.CASCADE, related_name="deliveries")
+    subscription = models.ForeignKey(WebhookSubscription, models.CASCADE, related_name="deliveries", db_index=False)
     event = models.ForeignKey(Event, models.CASCADE, related_name="deliveries")
     state = models.CharField(_("state"), max_length=20, choices=DeliveryState.choices)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
@@ -167,7 +167,7 @@ class WebhookDelivery(models.Model):
         verbose_name_plural = _("webhook deliveries")
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("subscription", "-id"), name="ocpp_delivery_log"),
+            models.Index(fields=("subscription", "id"), name="ocpp_delivery_log"),
             models.Index(
                 fields=("subscription", "replay_at"), condition=models.Q(state="replay"), name="ocpp_delivery_replay"
             ),

@@ -15,7 +15,7 @@ class Firmware(models.Model):
     """A firmware image with the version that a charge point reports once it is installed, and for whom it is."""
 
     organisation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="firmware", default=default_organisation_id
+        Organisation, models.PROTECT, related_name="firmware", default=default_organisation_id, db_index=False
     )
     vendor = models.CharField(
         _("vendor"), max_length=255, blank=True, help_text=_("As charge points report it; * stands for anything.")

@@ -17,7 +17,7 @@ class IdTag(models.Model):
     """An idTag (OCPP 1.6 §7.28): case-insensitive, unique within its organisation."""
 
     organisation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="id_tags", default=default_organisation_id
+        Organisation, models.PROTECT, related_name="id_tags", default=default_organisation_id, db_index=False
     )
     id_tag = models.CharField(
         _("idTag"), max_length=20, help_text=_("At most 20 characters; upper and lower case are the same.")

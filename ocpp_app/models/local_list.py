@@ -100,7 +100,7 @@ class LocalList(models.Model):
 class LocalListEntry(models.Model):
     """An idTag that the charge point has on its list, as it accepted it (OCPP 1.6 §7.1)."""
 
-    local_list = models.ForeignKey(LocalList, models.CASCADE, related_name="entries")
+    local_list = models.ForeignKey(LocalList, models.CASCADE, related_name="entries", db_index=False)
     key = models.CharField(max_length=20, editable=False)
     id_tag = models.CharField(_("idTag"), max_length=20)
     status = models.CharField(_("status"), max_length=20, help_text=_("AuthorizationStatus (OCPP 1.6 §7.2)."))

@@ -23,7 +23,7 @@ class Message(models.Model):
     unique, so that a redelivered frame is answered from here and never carried out twice.
     """
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="messages")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="messages", db_index=False)
     session_id = models.UUIDField(
         _("session"), null=True, help_text=_("The websocket session; not a foreign key: sessions may be pruned.")
     )
@@ -51,7 +51,7 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ("-id",)
-        indexes = (models.Index(fields=("charge_point", "-at"), name="ocpp_message_log"),)
+        indexes = (models.Index(fields=("charge_point", "at"), name="ocpp_message_log"),)
 
     def __str__(self) -> str:
         return f"{self.action or '?'} {self.unique_id}"

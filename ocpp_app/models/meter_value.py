@@ -17,8 +17,8 @@ class MeterValue(models.Model):
     percent; null where not sent.
     """
 
-    connector = models.ForeignKey(Connector, models.CASCADE, related_name="meter_values")
-    transaction = models.ForeignKey(Transaction, models.CASCADE, null=True, related_name="meter_values")
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="meter_values", db_index=False)
+    transaction = models.ForeignKey(Transaction, models.CASCADE, null=True, related_name="meter_values", db_index=False)
     timestamp = models.DateTimeField(
         _("time"), help_text=_("The charge point's clock where it is plausible, else the time of receipt.")
     )

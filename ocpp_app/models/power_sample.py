@@ -16,7 +16,7 @@ class PowerSample(models.Model):
     """Longer apart than this: nobody has measured in between."""
     KEPT: ClassVar[timedelta] = timedelta(days=8)
 
-    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="power_samples")
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="power_samples", db_index=False)
     at = models.DateTimeField(_("time"), db_index=True)
     power_w = models.FloatField(_("power (W)"), help_text=_("As the transactions of connected charge points said."))
     charging = models.PositiveIntegerField(_("charging"), help_text=_("How many transactions that were."))

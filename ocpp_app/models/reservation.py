@@ -35,7 +35,7 @@ class Reservation(models.Model):
     """A connector held for an idTag until ``expires_at``; its primary key is the ``reservationId`` on the wire."""
 
     id = models.AutoField(_("reservationId"), primary_key=True)
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="reservations")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="reservations", db_index=False)
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="reservations")
     connector = models.ForeignKey(
         Connector,

@@ -35,7 +35,7 @@ class Session(models.Model):
     """One websocket connection of a charge point, from its acceptance to its end (connection history)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    charge_point = models.ForeignKey("ocpp_app.ChargePoint", models.CASCADE, related_name="sessions")
+    charge_point = models.ForeignKey("ocpp_app.ChargePoint", models.CASCADE, related_name="sessions", db_index=False)
     gateway = models.ForeignKey(Gateway, models.SET_NULL, null=True, related_name="sessions")
     remote_address = models.CharField(_("remote address"), max_length=100, blank=True)
     path = models.CharField(_("path"), max_length=500, blank=True)
@@ -64,7 +64,7 @@ class Session(models.Model):
         verbose_name_plural = _("sessions")
         ordering = ("-connected_at",)
         indexes = (
-            models.Index(fields=("charge_point", "-connected_at"), name="ocpp_session_history"),
+            models.Index(fields=("charge_point", "connected_at"), name="ocpp_session_history"),
             models.Index(fields=("gateway",), condition=models.Q(ended_at=None), name="ocpp_session_open"),
         )
 

@@ -10,7 +10,7 @@ class Site(models.Model):
     """A place with a grid connection that its charge points share."""
 
     organisation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="sites", default=default_organisation_id
+        Organisation, models.PROTECT, related_name="sites", default=default_organisation_id, db_index=False
     )
     name = models.CharField(_("name"), max_length=200)
     address = models.TextField(_("address"), blank=True)
@@ -44,7 +44,11 @@ class ChargePointGroup(models.Model):
     """A set of charge points that are treated alike; a charge point may be in several."""
 
     organisation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="charge_point_groups", default=default_organisation_id
+        Organisation,
+        models.PROTECT,
+        related_name="charge_point_groups",
+        default=default_organisation_id,
+        db_index=False,
     )
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)

@@ -36,7 +36,7 @@ class Tariff(models.Model):
     """
 
     organisation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="tariffs", default=default_organisation_id
+        Organisation, models.PROTECT, related_name="tariffs", default=default_organisation_id, db_index=False
     )
     name = models.CharField(_("name"), max_length=200)
     currency = models.CharField(

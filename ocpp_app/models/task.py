@@ -89,7 +89,7 @@ class DiagnosticsKind(models.TextChoices):
 class DiagnosticsTask(Task):
     """A file that a charge point is asked to upload (OCPP 1.6 §5.9, security whitepaper N01)."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="diagnostics_tasks")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="diagnostics_tasks", db_index=False)
     command = models.ForeignKey(Command, models.SET_NULL, null=True, blank=True, related_name="+")
     kind = models.CharField(_("kind"), max_length=20, choices=DiagnosticsKind.choices)
     oldest_at = models.DateTimeField(_("from"), null=True, blank=True, help_text=_("The oldest entries to include."))
@@ -114,7 +114,7 @@ class DiagnosticsTask(Task):
 class FirmwareTask(Task):
     """A firmware update that a charge point is asked for (OCPP 1.6 §5.19, security whitepaper L01)."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="firmware_tasks")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="firmware_tasks", db_index=False)
     command = models.ForeignKey(Command, models.SET_NULL, null=True, blank=True, related_name="+")
     firmware = models.ForeignKey(
         Firmware,
@@ -145,7 +145,7 @@ class TaskStatus(models.Model):
     """One status that a charge point has reported on its firmware, its diagnostics or its logs; kept also where no task
     of ours is behind it."""
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="task_statuses")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="task_statuses", db_index=False)
     firmware_task = models.ForeignKey(
         FirmwareTask, models.CASCADE, null=True, blank=True, related_name="statuses", db_index=True
     )

@@ -42,8 +42,8 @@ class Transaction(models.Model):
     """
 
     id = models.AutoField(_("transactionId"), primary_key=True)
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="transactions")
-    charge_point = models.ForeignKey(ChargePoint, models.PROTECT, related_name="transactions")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="transactions", db_index=False)
+    charge_point = models.ForeignKey(ChargePoint, models.PROTECT, related_name="transactions", db_index=False)
     connector = models.ForeignKey(Connector, models.PROTECT, related_name="transactions")
     id_tag = models.CharField(_("idTag"), max_length=255)
     tag = models.ForeignKey(IdTag, models.SET_NULL, null=True, blank=True, related_name="transactions")
@@ -54,6 +54,7 @@ class Transaction(models.Model):
         blank=True,
         related_name="transactions",
         help_text=_("The owner of the idTag when the transaction began."),
+        db_index=False,
     )
     id_tag_status = models.CharField(
         _("idTag status"),
@@ -94,6 +95,7 @@ class Transaction(models.Model):
         blank=True,
         related_name="+",
         help_text=_("Who closed it in the back office."),
+        db_index=False,
     )
     close_note = models.TextField(_("why it was closed"), blank=True)
     duration_s = models.BigIntegerField(
@@ -119,7 +121,9 @@ class Transaction(models.Model):
         _("meter values are"), max_length=10, choices=RollUp.choices, blank=True, default="", db_default=""
     )
 
-    tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="transactions")
+    tariff = models.ForeignKey(
+        Tariff, models.SET_NULL, null=True, blank=True, related_name="transactions", db_index=False
+    )
     tariff_terms = models.JSONField(
         _("terms"),
         null=True,
@@ -146,19 +150,25 @@ class Transaction(models.Model):
         verbose_name_plural = _("transactions")
         ordering = ("-id",)
         indexes = (
-            models.Index(fields=("charge_point", "-started_at"), name="ocpp_tx_charge_point"),
+            models.Index(fields=("charge_point", "started_at"), name="ocpp_tx_charge_point"),
             models.Index(fields=("charge_point", "start_timestamp"), name="ocpp_tx_start"),
+            models.Index(fields=("charge_point", "id"), name="ocpp_tx_charge_point_id"),
+            models.Index(fields=("organisation", "id"), name="ocpp_tx_organisation"),
+            models.Index(fields=("organisation", "started_at"), name="ocpp_tx_organisation_start"),
+            models.Index(Upper("id_tag"), models.F("id"), name="ocpp_tx_id_tag"),
+            models.Index(fields=("stopped_at",), name="ocpp_tx_stopped"),
+            # Those of few rows come last: of two that look alike to it, SQLite takes the newer one.
+            models.Index(fields=("owner",), condition=models.Q(owner__isnull=False), name="ocpp_tx_owner"),
+            models.Index(
+                fields=("closed_by_user",), condition=models.Q(closed_by_user__isnull=False), name="ocpp_tx_closed_by"
+            ),
+            models.Index(fields=("tariff",), condition=models.Q(tariff__isnull=False), name="ocpp_tx_tariff"),
             models.Index(fields=("connector",), condition=models.Q(is_active=True), name="ocpp_tx_active"),
             models.Index(fields=("tag",), condition=models.Q(is_active=True), name="ocpp_tx_active_tag"),
             models.Index(fields=("organisation",), condition=models.Q(is_active=True), name="ocpp_tx_active_here"),
-            models.Index(fields=("organisation", "-id"), name="ocpp_tx_organisation"),
-            models.Index(fields=("organisation", "-started_at"), name="ocpp_tx_organisation_start"),
-            models.Index(fields=("charge_point", "-id"), name="ocpp_tx_charge_point_id"),
-            models.Index(Upper("id_tag"), models.F("id").desc(), name="ocpp_tx_id_tag"),
             # Who has no anomaly asks for one: without these, the whole list is looked through.
-            models.Index(fields=("organisation", "-id"), condition=models.Q(has_anomaly=True), name="ocpp_tx_odd_here"),
-            models.Index(fields=("-id",), condition=models.Q(has_anomaly=True), name="ocpp_tx_odd"),
-            models.Index(fields=("stopped_at",), name="ocpp_tx_stopped"),
+            models.Index(fields=("organisation", "id"), condition=models.Q(has_anomaly=True), name="ocpp_tx_odd_here"),
+            models.Index(fields=("id",), condition=models.Q(has_anomaly=True), name="ocpp_tx_odd"),
             models.Index(
                 fields=("stopped_at", "id"),
                 condition=models.Q(is_active=False, roll_up__in=["", "begun"]),

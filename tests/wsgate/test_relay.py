@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import threading
+import time
 from collections import Counter
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from ocppj.envelope import (
 )
 from tests.wsgate.site import HEARTBEAT, QUICK, Backend, Site, closed, receive, running_site, until
 from wsgate.memory import MemoryCarrier
+from wsgate.relay import new_id
 from wsgate.server import Gateway
 
 
@@ -411,3 +413,13 @@ def test_gateway_runs_in_a_thread_of_its_own():
         thread.join(10)
     assert not thread.is_alive()
     assert Counter(type(request).__name__ for message in backend.messages for request in message.requests)["Frame"] == 1
+
+
+def test_relay_and_session_ids_are_in_the_order_of_time():
+    first = new_id()
+    time.sleep(0.002)
+    second = new_id()
+
+    assert (first.version, second.version) == (7, 7)
+    assert first < second
+    assert abs((second.int >> 80) / 1000 - time.time()) < 60
