@@ -18,13 +18,15 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("closed-1", "one charge point, closed loop", "closed", 1, ("scaled", "runcsms", "bare", "echo")),
         Scenario(
             "closed-50", "50 charge points, closed loop", "closed", 50,
-            ("scaled", "echo", "bare", "runcsms", "scaled-middleware"),
+            ("scaled", "echo", "bare", "echo-lean", "runcsms", "scaled-middleware"),
         ),
         Scenario(
             "paced-50", "50 charge points, open loop, as many CALLs/s as RabbitMQ + PostgreSQL", "open", 50, ("bare",),
             share_of_maximum=1.0, rate_of="scaled",
         ),
-        Scenario("closed-200", "200 charge points, closed loop", "closed", 200, ("scaled", "echo", "bare")),
+        Scenario(
+            "closed-200", "200 charge points, closed loop", "closed", 200, ("scaled", "echo", "bare", "echo-lean")
+        ),
         Scenario(
             "open", "200 charge points, open loop at 25 % of the maximum", "open", 200, ("scaled", "runcsms"),
             share_of_maximum=0.25,
@@ -143,6 +145,8 @@ def figures(fsync_ms: float) -> list[Figure]:
     return [
         Figure("CALLs/s, 50 charge points", _rate_ratio("closed-50", "scaled", "echo"), to_echo, 0.70, 1.0, **more),
         Figure("CALLs/s, 200 charge points", _rate_ratio("closed-200", "scaled", "echo"), to_echo, 1.1, 1.5, **more),
+        Figure("CALLs/s, 50, to the echo with aiormq", _rate_ratio("closed-50", "scaled", "echo-lean"), "of that"),
+        Figure("CALLs/s, 200, to the echo with aiormq", _rate_ratio("closed-200", "scaled", "echo-lean"), "of that"),
         Figure(
             "CALLs/s, 50, one query more per CALL", _rate_ratio("closed-50", "scaled-middleware", "echo"), to_echo
         ),

@@ -291,9 +291,29 @@ class AmqpEcho(System):
         return [sys.executable, "-m", "bench.limits.amqp_echo", "load", *options], self._environment
 
 
+class LeanAmqpEcho(AmqpEcho):
+    """The same with the library beneath aio-pika as its publisher."""
+
+    name = "echo-lean"
+    label = "… published with aiormq"
+
+    def load_command(self, kind: str, options: list[str]) -> tuple[list[str], dict[str, str]]:
+        command, environment = super().load_command(kind, options)
+        return [*command, "--lean"], environment
+
+
 SYSTEMS: dict[str, type[System]] = {
     system.name: system
-    for system in (Scaled, ScaledWithMiddleware, ScaledOut, ScaledGrown, OneProcess, BareWebsocket, AmqpEcho)
+    for system in (
+        Scaled,
+        ScaledWithMiddleware,
+        ScaledOut,
+        ScaledGrown,
+        OneProcess,
+        BareWebsocket,
+        AmqpEcho,
+        LeanAmqpEcho,
+    )
 }
 
 

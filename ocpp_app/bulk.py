@@ -6,12 +6,11 @@ from typing import Any
 
 from django.db import connection, models
 
-from ocpp_app import json_rows, round_trips
+from ocpp_app import array_rows, round_trips
 from ocpp_app.round_trips import Query, Statement, on_sqlite
 
 MAX_PARAMETERS = 30_000
 """Parameters of one statement: SQLite takes 32 766, PostgreSQL 65 535."""
-NUL_IN_JSON = "\\u0000"
 
 
 def fit(row: models.Model) -> None:
@@ -100,7 +99,7 @@ class Writes:
 
     def insert(self, rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
         """Insert rows of one model; no signals, and their primary keys are not read back."""
-        statement = _fitting(rows, partial(json_rows.insert, rows, ignore_conflicts=ignore_conflicts))
+        statement = _fitting(rows, partial(array_rows.insert, rows, ignore_conflicts=ignore_conflicts))
         if statement is None:
             self.run()
             type(rows[0])._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
@@ -112,7 +111,7 @@ class Writes:
 
         No two of the rows may have the same.
         """
-        statement = _fitting(rows, partial(json_rows.upsert, rows, unique, field_names))
+        statement = _fitting(rows, partial(array_rows.upsert, rows, unique, field_names))
         if statement is None:
             self.run()
             type(rows[0])._default_manager.bulk_create(
@@ -130,7 +129,7 @@ class Writes:
     def update(self, rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
         """Update the named fields of rows of one model in one statement (``UPDATE … FROM``)."""
         names = sorted(field_names)
-        statement = _fitting(rows, partial(json_rows.update, rows, names))
+        statement = _fitting(rows, partial(array_rows.update, rows, names))
         if statement is None:
             self.run()
             _update(rows, names)
@@ -148,18 +147,18 @@ class Writes:
         return round_trips.run(statements, queries, and_commit=and_commit)
 
 
-def _fitting(rows: Sequence[models.Model], as_json: Callable[[], Statement | None]) -> Statement | None:
-    """The statement with the rows as JSON, which shows whether there is a NUL character anywhere in them; the rows are
-    made to fit. None where the plain path has to do it."""
-    if not on_sqlite():
+def _fitting(rows: Sequence[models.Model], as_arrays: Callable[[], Statement | None]) -> Statement | None:
+    """The statement with the rows as arrays, made to fit; None where the plain path has to do it."""
+    is_fast = round_trips.are_together()
+    if is_fast:
         for row in rows:
             _shorten(row)
-        statement = as_json()
-        if statement is not None and NUL_IN_JSON not in statement.parameters[0]:
+        statement = as_arrays()
+        if statement is not None:
             return statement
     for row in rows:
-        fit(row)
-    return as_json() if not on_sqlite() else None
+        fit(row)  # there may be NUL characters
+    return as_arrays() if is_fast else None
 
 
 def _update(rows: Sequence[models.Model], names: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 psycopg's own pipeline looks at the socket after each statement: for a worker's twenty of each batch that took eight
 times the CPU time, and the server was woken for every one of them. Otherwise than with a cursor of psycopg, parameters
-are text, whole numbers and None, whose types the statement tells; results travel in binary form and come out as Django
-has them.
+are text, whole numbers and None, whose types the statement tells, or bytes: a value in binary form (``array_rows``).
+Results travel in binary form and come out as Django has them.
 """
 
 import re
@@ -62,7 +62,7 @@ class _Exchange:
             self._pgconn.enter_pipeline_mode()
             self._begin()
             for sql, parameters in statements:
-                self._send(sql, [_dump(value) for value in parameters])
+                self._send(sql, [_dump(value) for value in parameters], [type(value) is bytes for value in parameters])
             self._pgconn.pipeline_sync()
             found = self._connection.wait(_communicate(self._pgconn))
             self._pgconn.exit_pipeline_mode()
@@ -79,11 +79,14 @@ class _Exchange:
         self._pgconn.send_query_params(f"BEGIN{option}".encode(), None)
         self._arrivals.append(_nothing)
 
-    def _send(self, sql: str, parameters: list[bytes | None]) -> None:
+    def _send(self, sql: str, parameters: list[bytes | None], formats: list[bool]) -> None:
+        """``formats``: whether each parameter is in binary form, as libpq wants it."""
         if self._connection.prepare_threshold is None:
-            self._pgconn.send_query_params(_numbered(sql), parameters, result_format=pq.Format.BINARY)
+            self._pgconn.send_query_params(
+                _numbered(sql), parameters, param_formats=formats, result_format=pq.Format.BINARY
+            )
         else:
-            self._pgconn.send_query_prepared(self._name_of(sql), parameters, result_format=pq.Format.BINARY)
+            self._pgconn.send_query_prepared(self._name_of(sql), parameters, formats, pq.Format.BINARY)
         self._arrivals.append(None)
 
     def _name_of(self, sql: str) -> bytes:
@@ -143,13 +146,13 @@ def _numbered(sql: str) -> bytes:
 
 
 def _dump(value: Any) -> bytes | None:
-    if value is None:
-        return None
+    if value is None or type(value) is bytes:
+        return value
     if isinstance(value, str):
         return value.encode()
     if type(value) is int:
         return b"%d" % value
-    raise TypeError(f"A parameter is text, a whole number or None, not {type(value).__name__}; convert it before.")
+    raise TypeError(f"A parameter is text, a whole number, bytes or None; convert the {type(value).__name__} before.")
 
 
 def _rows(transformer: AbstractTransformer, result: PGresult) -> Rows:

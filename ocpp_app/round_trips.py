@@ -72,7 +72,7 @@ def _execute(statements: Sequence[Statement], *, and_commit: bool = False) -> Se
     if not statements:
         return []
     database = connections[connection.alias]  # once: the proxy takes its time for each attribute
-    if database.vendor == "postgresql" and not database.queries_logged and not database.execute_wrappers:
+    if _are_together(database):
         return _execute_together(database, [*statements, _COMMIT] if and_commit else statements)[: len(statements)]
     found: list[Rows] = []
     with database.cursor() as cursor:
@@ -80,6 +80,15 @@ def _execute(statements: Sequence[Statement], *, and_commit: bool = False) -> Se
             cursor.execute(*statement)
             found.append(cursor.fetchall() if cursor.description else [])
     return found
+
+
+def are_together() -> bool:
+    """Whether statements go out together now; only then may their parameters be bytes (``pipeline``)."""
+    return _are_together(connections[connection.alias])
+
+
+def _are_together(database: Any) -> bool:
+    return database.vendor == "postgresql" and not database.queries_logged and not database.execute_wrappers
 
 
 def _execute_together(database: Any, statements: Sequence[Statement]) -> Sequence[Rows]:

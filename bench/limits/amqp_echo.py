@@ -2,8 +2,10 @@
 
 ``serve``: a blocking pika worker that sends every message back to its sender; prefetch 64, no confirms, one multiple
 ack for all that was ready. ``load``: K callers in one asyncio process that publish the frames of ``bench.mix`` as a
-gateway does (aiormq, non-persistent, an exclusive reply queue), but one AMQP message per frame, each sending its next
-frame as soon as the last one is back. There is no websocket and no database in it. The broker is named by AMQP_URL.
+gateway with aio-pika would (non-persistent, an exclusive reply queue), one AMQP message per frame, each sending its
+next frame as soon as the last one is back. ``--lean`` publishes and consumes with aiormq, on which aio-pika is built
+and which our gateway uses for its batches. There is no websocket and no database in it. The broker is named by
+AMQP_URL.
 """
 
 import argparse
@@ -11,10 +13,13 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Awaitable, Callable
 
+import aio_pika
 import aiormq
 import pika
 import pika.exceptions
+from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import DeliveredMessage
 
 from bench.load import PATIENCE_S, STAGGER_S, loop_factory
@@ -39,17 +44,20 @@ def serve(url: str) -> None:
             channel.basic_ack(method.delivery_tag, multiple=True)
 
 
+Publish = Callable[[str, bytes], Awaitable[object]]
+"""Send a frame with its correlation id."""
+
+
 class Callers:
     """All callers of a run, on one channel."""
 
-    def __init__(self, channel: aiormq.Channel, reply_queue: str, count: int) -> None:
+    def __init__(self, publish: Publish, count: int) -> None:
         self.tally = Tally()
         self.tally.connections = count
-        self._channel = channel
-        self._reply_queue = reply_queue
+        self._publish = publish
         self._mixes = [Mix(number) for number in range(1, count + 1)]
         self._waiting: dict[str, tuple[float, bytes]] = {}
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._publishing: set[asyncio.Future[object]] = set()
         self._is_over = False
         self._all_back = asyncio.Event()
 
@@ -57,19 +65,19 @@ class Callers:
         """Let one caller send its next frame."""
         frame = self._mixes[number].next_call()
         self._waiting[str(number)] = time.perf_counter(), frame
-        task = asyncio.get_running_loop().create_task(self._publish(str(number), frame))
+        task = asyncio.ensure_future(self._publish(str(number), frame))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
-    async def received(self, message: DeliveredMessage) -> None:
+    def received(self, caller: str, body: bytes) -> None:
+        """The echo of a frame with this correlation id is here."""
         now = time.perf_counter()
-        caller = str(message.header.properties.correlation_id)
         sent_at, frame = self._waiting.pop(caller)
         mix = self._mixes[int(caller)]
-        if bytes(message.body) == frame:
+        if body == frame:
             self.tally.answered(mix.action, now - sent_at)
         else:
-            self.tally.failed(f"the echo of {frame[:100]!r} is {bytes(message.body)[:100]!r}")
+            self.tally.failed(f"the echo of {frame[:100]!r} is {body[:100]!r}")
         mix.advance()
         if not self._is_over:
             self.call(int(caller))
@@ -92,22 +100,51 @@ class Callers:
         except TimeoutError:
             self.tally.failed(f"{len(self._waiting)} frames did not come back")
 
-    async def _publish(self, correlation_id: str, frame: bytes) -> None:
-        properties = aiormq.spec.Basic.Properties(
-            correlation_id=correlation_id, reply_to=self._reply_queue, delivery_mode=NON_PERSISTENT
-        )
-        await self._channel.basic_publish(frame, routing_key=QUEUE, properties=properties, wait=False)
-
 
 async def load(url: str, options: argparse.Namespace) -> None:
-    """Call, and print the result."""
+    """Call with aio-pika, and print the result."""
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel(publisher_confirms=False)
+        await channel.declare_queue(QUEUE, durable=True)
+        replies = await channel.declare_queue("", exclusive=True, auto_delete=True)
+
+        async def publish(correlation_id: str, frame: bytes) -> None:
+            message = aio_pika.Message(
+                frame,
+                correlation_id=correlation_id,
+                reply_to=replies.name,
+                delivery_mode=aio_pika.DeliveryMode.NOT_PERSISTENT,
+            )
+            await channel.default_exchange.publish(message, QUEUE)
+
+        async def receive(message: AbstractIncomingMessage) -> None:
+            callers.received(str(message.correlation_id), message.body)
+
+        callers = Callers(publish, options.chargers)
+        await replies.consume(receive, no_ack=True)
+        await callers.run(options.warm_up, options.seconds)
+    write_line(callers.tally.result())
+
+
+async def load_lean(url: str, options: argparse.Namespace) -> None:
+    """Call with aiormq, and print the result."""
     connection = await aiormq.connect(url)
     channel = await connection.channel(publisher_confirms=False)
     assert isinstance(channel, aiormq.Channel)
     await channel.queue_declare(QUEUE, durable=True)
-    declared = await channel.queue_declare("", exclusive=True, auto_delete=True)
-    callers = Callers(channel, str(declared.queue), options.chargers)
-    await channel.basic_consume(str(declared.queue), callers.received, no_ack=True)
+    reply_queue = str((await channel.queue_declare("", exclusive=True, auto_delete=True)).queue)
+
+    async def publish(correlation_id: str, frame: bytes) -> None:
+        properties = aiormq.spec.Basic.Properties(
+            correlation_id=correlation_id, reply_to=reply_queue, delivery_mode=NON_PERSISTENT
+        )
+        await channel.basic_publish(frame, routing_key=QUEUE, properties=properties, wait=False)
+
+    async def receive(message: DeliveredMessage) -> None:
+        callers.received(str(message.header.properties.correlation_id), bytes(message.body))
+
+    callers = Callers(publish, options.chargers)
+    await channel.basic_consume(reply_queue, receive, no_ack=True)
     await callers.run(options.warm_up, options.seconds)
     await connection.close()
     write_line(callers.tally.result())
@@ -119,11 +156,12 @@ def main() -> None:
     parser.add_argument("--chargers", type=int, default=50, metavar="K")
     parser.add_argument("--warm-up", type=float, default=2.0, metavar="S")
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S")
+    parser.add_argument("--lean", action="store_true", help="load: with aiormq alone")
     options = parser.parse_args()
     url = os.environ["AMQP_URL"]  # it holds a password, which no process list should show
     if options.part == "load":
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(load(url, options))
+            runner.run((load_lean if options.lean else load)(url, options))
     else:
         serve(url)
 

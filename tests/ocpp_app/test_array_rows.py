@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection, models
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
 
-from ocpp_app import audit, json_rows, round_trips
+from ocpp_app import array_rows, audit, bulk, round_trips
 from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
@@ -34,7 +33,7 @@ from ocppj.frames import MessageType
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has json_to_recordset"),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has arrays"),
 ]
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=fixed(timedelta(hours=2)))
@@ -133,7 +132,7 @@ def test_an_insert_writes_what_django_writes(name: str, connector: Connector) ->
     expected = stored(row)
     type(row)._default_manager.all().delete()
     row.pk = None if isinstance(row._meta.pk, models.AutoField) else row.pk
-    statement = json_rows.insert([row], ignore_conflicts=False)
+    statement = array_rows.insert([row], ignore_conflicts=False)
     assert statement is not None, "the fast path does not take this model any more"
     round_trips.run([statement])
     assert stored(row) == expected
@@ -146,7 +145,7 @@ def test_an_update_writes_what_django_writes(name: str, connector: Connector) ->
     expected = stored(row)
     names = [field.name for field in row._meta.concrete_fields if field.null and field.attname in expected]
     type(row)._default_manager.update(**dict.fromkeys(names))
-    statement = json_rows.update([row], names)
+    statement = array_rows.update([row], names)
     assert statement is not None, "the fast path does not take this model any more"
     round_trips.run([statement])
     assert stored(row) == expected
@@ -154,7 +153,7 @@ def test_an_update_writes_what_django_writes(name: str, connector: Connector) ->
 
 def test_a_row_gets_the_time_at_which_it_is_inserted() -> None:
     began, row = timezone.now(), audit.entry("tried", detail=TEXT)
-    statement = json_rows.insert([row], ignore_conflicts=False)
+    statement = array_rows.insert([row], ignore_conflicts=False)
     assert statement is not None
     round_trips.run([statement])
     found = AuditEntry.objects.get()
@@ -163,37 +162,49 @@ def test_a_row_gets_the_time_at_which_it_is_inserted() -> None:
 
 
 def test_what_django_fills_in_again_and_again_is_left_to_the_plain_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    json_rows._recordset.cache_clear()
+    array_rows._columns.cache_clear()
     monkeypatch.setattr(ChargePoint._meta.get_field("created_at"), "auto_now", True)
-    assert json_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None
-    json_rows._recordset.cache_clear()
+    assert array_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None
+    array_rows._columns.cache_clear()
 
 
 def test_what_the_database_fills_in_is_left_to_the_plain_path() -> None:
     gateway = Gateway(pk=1, name="gateway-1")
     assert isinstance(gateway.last_announced_at, models.Expression)
-    assert json_rows.update([gateway], ["last_announced_at"]) is None
+    assert array_rows.update([gateway], ["last_announced_at"]) is None
     gateway.last_announced_at = NOW
-    assert json_rows.update([gateway], ["last_announced_at"]) is not None
+    assert array_rows.update([gateway], ["last_announced_at"]) is not None
 
 
-def test_a_value_that_json_does_not_carry_is_left_to_the_plain_path(connector: Connector) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("action", 17), ("answer_type", "3"), ("at", "2026-01-31"), ("session_id", "no UUID"), ("raw", "NUL \x00")],
+)
+def test_a_value_of_another_kind_is_left_to_the_plain_path(connector: Connector, name: str, value: object) -> None:
     row = MAKERS["Message"](connector)
-    row.action = gettext_lazy("action")  # type: ignore[attr-defined]
-    assert json_rows.insert([row], ignore_conflicts=False) is None
+    setattr(row, name, value)
+    assert array_rows.insert([row], ignore_conflicts=False) is None
+
+
+def test_json_with_a_nul_character_is_left_to_be_made_to_fit(connector: Connector) -> None:
+    row = MAKERS["MeterValue"](connector)
+    row.sampled_values = [{"value": "NUL \x00"}]  # type: ignore[attr-defined]
+    assert array_rows.insert([row], ignore_conflicts=False) is None
+    bulk.insert([row])
+    assert MeterValue.objects.get().sampled_values == [{"value": "NUL \\x00"}]
 
 
 def test_a_parent_that_got_its_key_late_is_left_to_the_plain_path(connector: Connector) -> None:
     transaction = transaction_of(connector)
     row = Anomaly(transaction=transaction, kind=AnomalyKind.ORPHANED, found_at=NOW)
     transaction.save()
-    assert json_rows.insert([row], ignore_conflicts=False) is None
+    assert array_rows.insert([row], ignore_conflicts=False) is None
 
 
 def test_a_connection_that_binds_on_the_server_gets_one_statement_at_a_time(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
-    statements = [json_rows.insert([MAKERS["Message"](connector)], ignore_conflicts=False) for _ in range(2)]
+    statements = [array_rows.insert([MAKERS["Message"](connector)], ignore_conflicts=False) for _ in range(2)]
     round_trips.run([statement for statement in statements if statement is not None])
     assert Message.objects.count() == 2
