@@ -40,7 +40,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "growth", "1 000 charge points, closed loop, empty and grown database", "closed", CHARGE_POINTS,
-            ("scaled", "scaled-grown"), seconds=20.0, warm_up_s=5.0,
+            ("scaled", "scaled-grown"), seconds=20.0, warm_up_s=15.0,
         ),
         Scenario(
             "scale-out", "200 charge points, closed loop, one and two gateways and workers", "closed", 200,
