@@ -7,7 +7,7 @@ send no ``post_save``.
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -108,7 +108,7 @@ class Batch:
 
     def lock_charge_points(self, identities: Iterable[str]) -> None:
         """Load and lock the charge points with these identities; nothing else may be read before."""
-        *_ahead, found = round_trips.fetch([*round_trips.by_index(), loads.charge_points(set(identities))])
+        *_ahead, found = round_trips.fetch(_locks(identities))
         self.charge_points = {row.identity: row for row in found}
 
     def expect_connectors(self) -> None:
@@ -140,10 +140,17 @@ class Batch:
         """Say beforehand that a message will ask when this charge point has sent its last Authorize."""
         self._wanted_calls.add(charge_point.pk)
 
-    def read(self, relay_ids: Iterable[uuid.UUID]) -> list[Message]:
+    def lock_and_read(self, known: Mapping[str, ChargePoint], relay_ids: Iterable[uuid.UUID]) -> list[Message]:
+        """``lock_charge_points`` and ``read`` in one round trip; ``known``: the charge points as they were last seen,
+        with which the locked ones are to be compared then."""
+        self.charge_points = dict(known)
+        return self.read(relay_ids, _locks(known))
+
+    def read(self, relay_ids: Iterable[uuid.UUID], ahead: Sequence[Query[Any]] = ()) -> list[Message]:
         """Read in one round trip what the messages have said that they will ask for (``expect_…``), and the frames
-        that came before with these relay ids, which are returned."""
-        queries: list[Query[Any]] = [loads.messages(relay_ids)]
+        that came before with these relay ids, which are returned. ``ahead``: what locks the charge points, unless they
+        are locked already."""
+        queries: list[Query[Any]] = [*ahead, loads.messages(relay_ids)]
         ids = bulk.ids_query(Transaction, self._expected_starts) if self._expected_starts else None
         tag_queries = self._tag_queries(self._wanted_tags) if self._wanted_tags else []
         queries += tag_queries
@@ -156,6 +163,9 @@ class Batch:
         if self._wanted_calls:
             queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
         found = iter(round_trips.fetch(queries))
+        if ahead:
+            *_settings, locked = (next(found) for _ in ahead)
+            self.charge_points = {row.identity: row for row in locked}
         earlier: list[Message] = next(found)
         if tag_queries:
             *_locks, tags = (next(found) for _ in tag_queries)
@@ -507,6 +517,11 @@ class Batch:
         """What writes the events that somebody has subscribed to, as everything is by now."""
         locked = [row.pk for row in self.charge_points.values()]
         return outbox.statement(self.events, self.now, locked=locked, connector_of=self.connector_of)
+
+
+def _locks(identities: Iterable[str]) -> list[Query[Any]]:
+    """What locks charge points; the last of them reads them."""
+    return [*round_trips.by_index(), loads.charge_points(set(identities))]
 
 
 def _by_key(tags: Iterable[IdTag]) -> dict[tuple[int | None, str], IdTag]:

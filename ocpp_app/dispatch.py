@@ -16,6 +16,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from ocpp_app import failures, logs
+from ocpp_app.acquaintances import Acquaintances, ChargePointsChanged
 from ocpp_app.batch import Batch
 from ocpp_app.database import is_conflict, is_no_rows_fault, is_unavailable
 from ocpp_app.errors import DatabaseUnavailable, RelayUnavailable
@@ -63,6 +64,7 @@ class Dispatcher:
 
     def __init__(self, tracing: "Tracing | None" = None) -> None:
         self._tracing = tracing
+        self._acquaintances = Acquaintances()
         self._alone_until: dict[tuple[str | None, str], float] = {}
         self._checked_at = -CHECKED_EVERY_S
 
@@ -169,10 +171,18 @@ class Dispatcher:
 
     def _commit(self, works: list[Work], publish: Publish, after: AfterCommit, failure: str | None) -> None:
         def handle(batch: Batch) -> Items:
-            return Handling(batch, works).handle() if failure is None else failures.answer(batch, works[0], failure)
+            if failure is not None:
+                return failures.answer(batch, works[0], failure)
+            return Handling(batch, works, self._acquaintances).handle()
+
+        def attempt() -> tuple[Items, AfterCommit]:
+            try:
+                return commit(handle)
+            except ChargePointsChanged:  # they are unknown now
+                return commit(handle)
 
         tracing = self._tracing
-        outgoing, left = commit(handle) if tracing is None else tracing.transaction(works, lambda: commit(handle))
+        outgoing, left = attempt() if tracing is None else tracing.transaction(works, attempt)
         after.hooks.extend(left.hooks)
         publish(outgoing)
         TALLY.answered(works, outgoing)

@@ -2,12 +2,13 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.utils import timezone
 
 from ocpp_app import answers, calls, clock, frame_log, lifecycle, logs, outbound, secrecy
+from ocpp_app.acquaintances import Acquaintances
 from ocpp_app.batch import Batch
 from ocpp_app.habits import FrameHabit
 from ocpp_app.middleware.base import PlannedCommand
@@ -28,15 +29,17 @@ CONNECT_AGAIN = 1012
 class Handling:
     """The handling of one batch inside its transaction."""
 
-    def __init__(self, batch: Batch, works: Sequence[Work]) -> None:
+    def __init__(self, batch: Batch, works: Sequence[Work], acquaintances: Acquaintances | None = None) -> None:
+        """``acquaintances``: where the worker remembers charge points, unless it does not."""
         self.batch = batch
         self.works = works
+        self.acquaintances = acquaintances or Acquaintances()
         self.items: Items = defaultdict(list)
         self.connected: list[ChargePoint] = []
         self.planned: list[tuple[ChargePoint, Command]] = []
 
     def handle(self) -> Items:
-        """The replies, by queue, with the commands that they caused behind them."""
+        """The replies, by queue, with the commands that they caused behind them. Raises ``ChargePointsChanged``."""
         self._load()
         outside = logs.at_hand.set(None)
         try:
@@ -62,16 +65,20 @@ class Handling:
         for work in self.works:
             if isinstance(work.request, envelope.Announce) and work.request.sessions is not None:
                 identities.update(identities_to_reconcile(work.request, work.gateway))
-        self.batch.lock_charge_points(identities)
-        self.calls = {
-            work.request.relay_id: calls.decode(self.batch, charge_point, work.frame)
-            for work in self.works
-            if isinstance(work.frame, Call) and (charge_point := self.batch.charge_points.get(work.request.identity))  # type: ignore[union-attr]
-        }
-        # In statements of their own, after the locks: a worker that had the same request has committed or given up by
-        # now.
+        # Earlier frames in a statement of its own, after the locks: a worker that had the same request has committed or
+        # given up by then.
         relay_ids = [work.request.relay_id for work in self.works if isinstance(work.request, envelope.Frame)]
-        self.earlier = {row.relay_id: row for row in self.batch.read(relay_ids)} if relay_ids else {}
+        known = self.acquaintances.of(identities) if len(relay_ids) == len(self.works) else None
+        if known is None:
+            self.batch.lock_charge_points(identities)
+            self.acquaintances.remember(self.batch.charge_points)
+            self.calls = self._decode(self.batch.charge_points)
+            earlier = self.batch.read(relay_ids) if relay_ids else []
+        else:
+            self.calls = self._decode(known)
+            earlier = self.batch.lock_and_read(known, relay_ids)
+            self.acquaintances.compare(known, self.batch.charge_points)
+        self.earlier = {row.relay_id: row for row in earlier}
         self.answered: dict[uuid.UUID, envelope.Reply] = {}
         self.sessions = Sessions(self.batch, [(work.request, work.gateway, work.reply_to) for work in self.works])
         command_ids = [command_id for work in self.works for command_id in work.command_ids]
@@ -80,6 +87,14 @@ class Handling:
         for command in self.commands.values():
             if command.charge_point_id in by_id:
                 command.charge_point = by_id[command.charge_point_id]
+
+    def _decode(self, charge_points: Mapping[str, ChargePoint]) -> dict[uuid.UUID, calls.DecodedCall]:
+        """The typed messages of all CALLs of these charge points, by relay id."""
+        return {
+            work.request.relay_id: calls.decode(self.batch, charge_point, work.frame)
+            for work in self.works
+            if isinstance(work.frame, Call) and (charge_point := charge_points.get(work.request.identity))  # type: ignore[union-attr]
+        }
 
     def _reply(self, work: Work) -> envelope.Reply:
         request = work.request
