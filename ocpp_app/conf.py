@@ -12,7 +12,7 @@ DEFAULTS: dict[str, Any] = {
     "OCPP_RELAY": None,
     "OCPP_HEARTBEAT_INTERVAL": 3600,
     "OCPP_MIDDLEWARE": {},
-    "OCPP_WORKER_BATCH": 64,
+    "OCPP_WORKER_BATCH": 256,
     "OCPP_UNKNOWN_CHARGE_POINT": "pending",
     "OCPP_UNKNOWN_ID_TAG": "reject",
     "OCPP_AUTO_REMOTE_START": True,

@@ -65,7 +65,7 @@ def test_wrong_variable_is_named_with_what_to_do(
         ("HTTPS", " Off ", "SESSION_COOKIE_SECURE", False),
         ("HTTPS", "", "SESSION_COOKIE_SECURE", True),
         ("OCPP_STRICT", "yes", "OCPP_STRICT", True),
-        ("OCPP_WORKER_BATCH", "", "OCPP_WORKER_BATCH", 64),
+        ("OCPP_WORKER_BATCH", "", "OCPP_WORKER_BATCH", 256),
         ("OCPP_CALL_TIMEOUT", "2.5", "OCPP_CALL_TIMEOUT", 2.5),
         ("ALLOWED_HOSTS", "a.example.com, b.example.com,", "ALLOWED_HOSTS", ["a.example.com", "b.example.com"]),
         ("OCPP_QUIRKS", '[{"vendor": "Acme*", "pings": false}]', "OCPP_QUIRKS", [{"vendor": "Acme*", "pings": False}]),
