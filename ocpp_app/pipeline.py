@@ -66,8 +66,10 @@ class _Exchange:
             self._pgconn.pipeline_sync()
             found = self._connection.wait(_communicate(self._pgconn))
             self._pgconn.exit_pipeline_mode()
-        except BaseException:
+        except BaseException as error:
             self._pgconn.finish()  # something may still be on its way: nobody can go on with this connection
+            if isinstance(error, OperationalError):  # libpq then speaks of the pipeline that is no more
+                raise OperationalError(f"The connection to the database was lost: {error}") from error
             raise
         return self._wanted(found)
 
@@ -125,7 +127,7 @@ def _communicate(pgconn: PGconn) -> Communication:
         result = pgconn.get_result()
         if result is None:  # the end of what one statement gives
             if pgconn.status == pq.ConnStatus.BAD:
-                raise OperationalError("The connection to the database was lost.")
+                raise OperationalError(pgconn.get_error_message())
         elif result.status == pq.ExecStatus.PIPELINE_SYNC:
             return results
         else:

@@ -178,7 +178,7 @@ def test_more_than_the_socket_takes_goes_both_ways(connection: Connection) -> No
 def test_a_lost_connection_is_an_error_and_not_a_wait(connection: Connection) -> None:
     killer = threading.Timer(0.1, _end, [connection.info.backend_pid])
     killer.start()
-    with pytest.raises(psycopg.OperationalError):
+    with pytest.raises(psycopg.OperationalError, match="The connection to the database was lost: "):
         pipeline.execute(connection, [("SELECT pg_sleep(60)", []), ("SELECT 1", [])])
     killer.join()
     assert connection.closed
