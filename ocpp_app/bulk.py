@@ -98,7 +98,9 @@ class Writes:
         self._statements: list[Statement] = []
 
     def insert(self, rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
-        """Insert rows of one model; no signals, and their primary keys are not read back."""
+        """Insert rows of one model, if any; no signals, and their primary keys are not read back."""
+        if not rows:
+            return
         statement = _fitting(rows, partial(array_rows.insert, rows, ignore_conflicts=ignore_conflicts))
         if statement is None:
             self.run()
@@ -111,6 +113,8 @@ class Writes:
 
         No two of the rows may have the same.
         """
+        if not rows:
+            return
         statement = _fitting(rows, partial(array_rows.upsert, rows, unique, field_names))
         if statement is None:
             self.run()
@@ -127,7 +131,9 @@ class Writes:
             row._state.adding, row._state.db = False, alias
 
     def update(self, rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
-        """Update the named fields of rows of one model in one statement (``UPDATE … FROM``)."""
+        """Update the named fields of rows of one model, if any, in one statement (``UPDATE … FROM``)."""
+        if not rows:
+            return
         names = sorted(field_names)
         statement = _fitting(rows, partial(array_rows.update, rows, names))
         if statement is None:

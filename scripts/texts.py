@@ -62,8 +62,11 @@ NOT_SHOWN = (
     "logs.py",
     "database.py",
     "admission.py",
+    "array_rows.py",
+    "loads.py",
+    "pipeline.py",
 )
-"""Modules whose words are for whoever sets the system up, in a terminal."""
+"""Modules whose words are for whoever sets the system up, in a terminal, or for the database."""
 NOT_TEXT = frozenset(
     {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "RunPython", "RunSQL", "compile", "execute"}
 )

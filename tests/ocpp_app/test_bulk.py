@@ -239,3 +239,11 @@ def test_several_models_are_written_in_one_go(charge_point: ChargePoint) -> None
     assert MeterValue.objects.get().transaction == Transaction.objects.get(pk=number)
     connector.refresh_from_db()
     assert connector.status == "Charging"
+
+
+def test_no_rows_are_no_statement() -> None:
+    with CaptureQueriesContext(connection) as captured:
+        bulk.insert([])
+        bulk.update([], ["status"])
+        bulk.upsert([], "charge_point", ["due_at"])
+    assert len(captured) == 0
