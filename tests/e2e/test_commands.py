@@ -38,13 +38,16 @@ async def charge_point(central_system: CentralSystem, prefix: str) -> AsyncItera
 
 async def test_remote_start_from_a_shell_is_answered_and_starts(central_system: CentralSystem) -> None:
     async with charge_point(central_system, "REMOTE") as charger:
-        answer = await shell(
-            central_system,
-            "request = RemoteStartTransactionRequest(connector_id=1, id_tag='TAG010')\n"
-            "result = str(issue_command('REMOTE-1', request, wait=True, timeout=20).status)",
+        asked = asyncio.create_task(
+            shell(
+                central_system,
+                "request = RemoteStartTransactionRequest(connector_id=1, id_tag='TAG010')\n"
+                "result = str(issue_command('REMOTE-1', request, wait=True, timeout=20).status)",
+            )
         )
-        assert answer == "Accepted"
-        await charger.plug_in(1)
+        await charger.wait_for_status("Preparing")
+        await charger.plug_in(1)  # before its ConnectionTimeOut, however long the shell takes to end
+        assert await asked == "Accepted"
         await charger.wait_for_status("Charging")
         transaction = charger.charge_point.connectors[0].transaction
         assert transaction is not None
