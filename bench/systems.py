@@ -15,7 +15,6 @@ import pika.exceptions
 from bench import grown, processes
 from bench.database import Rows
 from bench.grown import Stored
-from bench.limits.amqp_echo import QUEUE as ECHO_QUEUE
 from scripts.foreground import Part, stop
 from scripts.ports import accepts
 from scripts.services import postgres, rabbitmq
@@ -276,9 +275,11 @@ class AmqpEcho(System):
     def start(self) -> None:
         url = broker_url()
         self._environment = {**os.environ, "AMQP_URL": url}
-        delete_queue(url, ECHO_QUEUE)
-        self._run("worker", [sys.executable, "-m", "bench.limits.amqp_echo", "serve"], self._environment)
-        wait_for(lambda: self._has_ended() or consumers(url, ECHO_QUEUE) > 0, START_TIMEOUT_S)
+        self._queue = f"bench.{self.name}"  # systems stay until the end: none may take the frames of another
+        delete_queue(url, self._queue)
+        command = [sys.executable, "-m", "bench.limits.amqp_echo", "serve", "--queue", self._queue]
+        self._run("worker", command, self._environment)
+        wait_for(lambda: self._has_ended() or consumers(url, self._queue) > 0, START_TIMEOUT_S)
         self.check()
         self._broker = processes.server_of(url)
 
@@ -288,7 +289,8 @@ class AmqpEcho(System):
 
     def load_command(self, kind: str, options: list[str]) -> tuple[list[str], dict[str, str]]:
         assert kind == "closed", "the echo knows no other load"
-        return [sys.executable, "-m", "bench.limits.amqp_echo", "load", *options], self._environment
+        command = [sys.executable, "-m", "bench.limits.amqp_echo", "load", "--queue", self._queue, *options]
+        return command, self._environment
 
 
 class LeanAmqpEcho(AmqpEcho):

@@ -31,13 +31,13 @@ PREFETCH = 64
 NON_PERSISTENT = 1
 
 
-def serve(url: str) -> None:
+def serve(url: str, queue: str) -> None:
     """Echo until the process is told to end."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
-    channel.queue_declare(QUEUE, durable=True)
+    channel.queue_declare(queue, durable=True)
     channel.basic_qos(prefetch_count=PREFETCH)
-    for method, properties, body in channel.consume(QUEUE):
+    for method, properties, body in channel.consume(queue):
         echo = pika.BasicProperties(correlation_id=properties.correlation_id, delivery_mode=NON_PERSISTENT)
         channel.basic_publish("", properties.reply_to, body, echo)
         if not channel.get_waiting_message_count():
@@ -105,7 +105,7 @@ async def load(url: str, options: argparse.Namespace) -> None:
     """Call with aio-pika, and print the result."""
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel(publisher_confirms=False)
-        await channel.declare_queue(QUEUE, durable=True)
+        await channel.declare_queue(options.queue, durable=True)
         replies = await channel.declare_queue("", exclusive=True, auto_delete=True)
 
         async def publish(correlation_id: str, frame: bytes) -> None:
@@ -115,7 +115,7 @@ async def load(url: str, options: argparse.Namespace) -> None:
                 reply_to=replies.name,
                 delivery_mode=aio_pika.DeliveryMode.NOT_PERSISTENT,
             )
-            await channel.default_exchange.publish(message, QUEUE)
+            await channel.default_exchange.publish(message, options.queue)
 
         async def receive(message: AbstractIncomingMessage) -> None:
             callers.received(str(message.correlation_id), message.body)
@@ -131,14 +131,14 @@ async def load_lean(url: str, options: argparse.Namespace) -> None:
     connection = await aiormq.connect(url)
     channel = await connection.channel(publisher_confirms=False)
     assert isinstance(channel, aiormq.Channel)
-    await channel.queue_declare(QUEUE, durable=True)
+    await channel.queue_declare(options.queue, durable=True)
     reply_queue = str((await channel.queue_declare("", exclusive=True, auto_delete=True)).queue)
 
     async def publish(correlation_id: str, frame: bytes) -> None:
         properties = aiormq.spec.Basic.Properties(
             correlation_id=correlation_id, reply_to=reply_queue, delivery_mode=NON_PERSISTENT
         )
-        await channel.basic_publish(frame, routing_key=QUEUE, properties=properties, wait=False)
+        await channel.basic_publish(frame, routing_key=options.queue, properties=properties, wait=False)
 
     async def receive(message: DeliveredMessage) -> None:
         callers.received(str(message.header.properties.correlation_id), bytes(message.body))
@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--chargers", type=int, default=50, metavar="K")
     parser.add_argument("--warm-up", type=float, default=2.0, metavar="S")
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S")
+    parser.add_argument("--queue", default=QUEUE, help="one for each worker (default: %(default)s)")
     parser.add_argument("--lean", action="store_true", help="load: with aiormq alone")
     options = parser.parse_args()
     url = os.environ["AMQP_URL"]  # it holds a password, which no process list should show
@@ -163,7 +164,7 @@ def main() -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run((load_lean if options.lean else load)(url, options))
     else:
-        serve(url)
+        serve(url, options.queue)
 
 
 if __name__ == "__main__":
