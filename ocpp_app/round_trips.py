@@ -51,9 +51,11 @@ def by_index() -> list[Query[None]]:
 
 _COMMIT = Statement("COMMIT", [])
 """Django's own finds nothing left to commit then."""
-_BY_INDEX = (
-    "SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)"
+_BY_INDEX = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)" + "".join(
+    f", set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin")
 )
+"""A join that is neither hashed nor merged looks up each row; the others read a whole table or index, small as it may
+have been."""
 
 
 def fetch(queries: Sequence[Query[Any]]) -> list[Any]:

@@ -81,6 +81,21 @@ def test_a_plan_of_an_empty_table_is_one_for_a_large_table(transactional_db: Non
         assert cursor.fetchone() == ("on",)
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL keeps plans")
+def test_a_join_looks_each_row_up_however_small_the_table_is(transactional_db: None) -> None:
+    ChargePoint.objects.bulk_create(ChargePoint(identity=f"CP{number}") for number in range(50))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ocpp_app_chargepoint")
+    wanted = "(SELECT unnest(%s::bigint[]) AS id) AS v"
+    plan = Query(
+        Statement(f"EXPLAIN SELECT 1 FROM ocpp_app_chargepoint AS c JOIN {wanted} ON c.id = v.id", ["{1,2}"]),
+        lambda rows: "\n".join(line for (line,) in rows),
+    )
+    with transaction.atomic():
+        *_ahead, found = round_trips.fetch([*round_trips.by_index(), plan])
+    assert "Nested Loop" in found
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL's COMMIT is a round trip")
 def test_the_commit_travels_with_the_last_statements(transactional_db: None) -> None:
     charge_point = ChargePoint.objects.create(identity="CP001")
