@@ -135,7 +135,7 @@ def migrations_are_missing(site: ChargePoint) -> None:
     ("cause", "status", "what", "do"),
     [
         (worker_died, 1, "No worker is at work: the last sign of one is 7 minutes old.", "manage.py runcsms"),
-        (gateway_fell_silent, 1, "A gateway has been silent for 45 s.", "Look at its log"),
+        (gateway_fell_silent, 1, "A gateway has been silent for 4", "Look at its log"),
         (gateway_is_gone, 1, "No gateway announces itself", "manage.py runcsms"),
         (nobody_is_connected, 1, "None of 1 charge point is connected.", "The network"),
         (one_is_dead, 0, "day: DEAD0, DEAD1, DEAD2, DEAD3, DEAD4 and 2 more.", "power, network"),
