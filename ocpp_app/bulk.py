@@ -39,17 +39,18 @@ def _shorten(row: models.Model) -> None:
 @cache
 def _fitted_fields(model: type[models.Model]) -> tuple[list[str], list[str]]:
     """The text fields and the JSON fields."""
-    fields = model._meta.concrete_fields
-    texts = [field.attname for field in fields if isinstance(field, models.CharField | models.TextField)]
-    return texts, [field.attname for field in fields if isinstance(field, models.JSONField)]
+    jsons = [field.attname for field in model._meta.concrete_fields if isinstance(field, models.JSONField)]
+    return [field.attname for field in _text_fields(model)], jsons
 
 
 @cache
 def _limited_fields(model: type[models.Model]) -> list[tuple[str, int]]:
     """The text fields that have a length."""
-    fields = model._meta.concrete_fields
-    texts = [field for field in fields if isinstance(field, models.CharField | models.TextField)]
-    return [(field.attname, field.max_length) for field in texts if field.max_length is not None]
+    return [(field.attname, field.max_length) for field in _text_fields(model) if field.max_length is not None]
+
+
+def _text_fields(model: type[models.Model]) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if isinstance(field, models.CharField | models.TextField)]
 
 
 def fit_text(value: str, max_length: int | None) -> str:

@@ -184,13 +184,13 @@ def readings(transaction_ids: Iterable[int]) -> Query[list[Reading]]:
 @cache
 def _readings_sql() -> str:
     fields = [MeterValue._meta.get_field(name) for name in ("transaction", "timestamp", "power_w", "energy_wh")]
-    columns = ", ".join(map(_read, fields))
+    columns = ", ".join(map(_column, fields))
     return f"SELECT {columns} FROM {_table(MeterValue)} WHERE {_any_of('transaction_id', 'bigint')} ORDER BY id"
 
 
 def calls(charge_point_id: int, action: str, since: datetime) -> Query[bool]:
     """Whether a charge point has sent a CALL of this action since then."""
-    at = str(connection.ops.adapt_datetimefield_value(since))
+    at = _time(since)
     return Query(Statement(_calls_sql(), [charge_point_id, at, action, Direction.INBOUND.value]), bool)
 
 
@@ -202,7 +202,7 @@ def _calls_sql() -> str:
 
 def last_calls(charge_point_ids: Iterable[int], action: str, since: datetime) -> Query[dict[int, datetime | None]]:
     """When each of these charge points sent its last CALL of this action; None: not since then."""
-    at = str(connection.ops.adapt_datetimefield_value(since))
+    at = _time(since)
     convert = _converter(Message._meta.get_field("at")) or _as_it_is
 
     def make(found: Rows) -> dict[int, datetime | None]:
@@ -214,7 +214,7 @@ def last_calls(charge_point_ids: Iterable[int], action: str, since: datetime) ->
 
 @cache
 def _last_calls_sql() -> str:
-    at = _read(Message._meta.get_field("at"))
+    at = _column(Message._meta.get_field("at"))
     own = "charge_point_id = c.value AND at >= %s AND action = %s AND direction = %s"
     last = f"SELECT {at} FROM {_table(Message)} WHERE {own} ORDER BY at DESC LIMIT 1"
     ids = "json_each(%s)" if on_sqlite() else "unnest(%s::bigint[])"
@@ -384,10 +384,10 @@ def _converter(field: Any) -> Converter | None:
 
 
 def _select(model: type[models.Model], *more: str) -> str:
-    return f"SELECT {', '.join([*map(_read, model._meta.concrete_fields), *more])} FROM {_table(model)}"
+    return f"SELECT {', '.join([*map(_column, model._meta.concrete_fields), *more])} FROM {_table(model)}"
 
 
-def _read(field: Any) -> str:
+def _column(field: Any) -> str:
     return connection.ops.quote_name(field.column)
 
 
@@ -417,8 +417,12 @@ def _numbers(values: Iterable[int | None]) -> str:
     return f"[{listed}]" if on_sqlite() else f"{{{listed}}}"
 
 
+def _time(at: datetime) -> str:
+    return str(connection.ops.adapt_datetimefield_value(at))
+
+
 def _times(values: Iterable[datetime]) -> str:
-    return _texts(str(connection.ops.adapt_datetimefield_value(at)) for at in values)
+    return _texts(map(_time, values))
 
 
 def _uuids(values: Iterable[uuid.UUID]) -> str:
