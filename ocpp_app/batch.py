@@ -118,7 +118,7 @@ class Batch:
 
     def expect_connector(self, charge_point: ChargePoint, number: int) -> None:
         """Say beforehand which connector a message is about."""
-        self._expects_connectors = True
+        self.expect_connectors()
         self._wanted_connectors.add((charge_point.pk, number))
 
     def expect_tag(self, id_tag: str, *, locked: bool) -> None:
@@ -340,9 +340,8 @@ class Batch:
     ) -> Transaction | None:
         """The transaction that this charge point stopped at this charger time with this register and this tag."""
         stop = (timestamp, meter_stop_wh, id_tag)
-        for row in self._transactions.by_charge_point[
-            charge_point.pk
-        ]:  # what this batch has stopped is not written yet
+        own = self._transactions.by_charge_point[charge_point.pk]  # what this batch has stopped is not written yet
+        for row in own:
             if (row.stop_timestamp, row.meter_stop_wh, row.stop_id_tag) == stop:
                 return row
         found = Transaction.objects.filter(
