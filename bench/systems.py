@@ -125,6 +125,7 @@ class CentralSystem(WebsocketSystem):
             "PYTHONUNBUFFERED": "1",
             "OCPP_FIRST_CONTACT": "off",  # questions of our own would be among the load in its first minute
             "WSGATE_MAX_CONNECTIONS_PER_ADDRESS": "1000000",  # all charge points of a load generator have one address
+            "WSGATE_MAX_FRAMES_PER_SECOND": "1000000",  # one in a closed loop sends more than any real one may
             **more,
         }
 
