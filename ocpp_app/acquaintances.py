@@ -7,7 +7,7 @@ What has changed meanwhile shows in the locked rows, and the batch is run again.
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS
 
 from ocpp_app import rows
 from ocpp_app.models import ChargePoint
@@ -44,7 +44,7 @@ class Acquaintances:
             self._rows.clear()
         for identity, row in charge_points.items():
             values = dict(zip(FIELDS, _values_of(row), strict=True))
-            self._rows[identity] = rows.loaded(ChargePoint, values, connection.alias)
+            self._rows[identity] = rows.loaded(ChargePoint, values, DEFAULT_DB_ALIAS)
 
     def compare(self, known: Mapping[str, ChargePoint], charge_points: Mapping[str, ChargePoint]) -> None:
         """Raises ``ChargePointsChanged``, and forgets them, unless all are still as they were."""

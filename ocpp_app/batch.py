@@ -8,11 +8,12 @@ send no ``post_save``.
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db import models
+from django.db import DatabaseError, models
 from django.dispatch import Signal
 
 from ocpp_app import bulk, loads, round_trips
@@ -36,7 +37,7 @@ from ocpp_app.models import (
     Transaction,
     key_of,
 )
-from ocpp_app.round_trips import Query, Statement, on_sqlite
+from ocpp_app.round_trips import Meanwhile, Query, Statement, on_sqlite
 from ocpp_app.rows import new as new_row
 from ocppj.errors import ErrorCode
 from ocppj.v16 import Action, MessageTriggerEnumType, TriggerMessageStatus
@@ -49,9 +50,9 @@ INSERT_ORDER: tuple[type[models.Model], ...] = (
     StatusHistory,
     MeterValue,
     Anomaly,
-    Message,
 )
-"""Parents before children; models that are not named come last, in the order in which they were first used."""
+"""Parents before children; models that are not named come behind, in the order in which they were first used, and
+messages last: nobody asks for them."""
 
 IGNORE_CONFLICTS = frozenset({MeterValue})
 """The digest makes a meter value that came before no second row."""
@@ -76,8 +77,10 @@ QueryAtEnd = Callable[[list[Any]], Query[Any]]
 class Batch:
     """The unit of work of one or more requests; see the module."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, meanwhile: Meanwhile | None = None) -> None:
+        """``meanwhile``: what is done while the database reads and writes; see ``round_trips``."""
         self.now = now
+        self._meanwhile = meanwhile
         self.charge_points: dict[str, ChargePoint] = {}
         self.events: list[tuple[Signal, dict[str, Any]]] = []
         self.notes = Notes()
@@ -88,6 +91,7 @@ class Batch:
         self._queries_at_end: dict[AtEnd, QueryAtEnd] = {}
         self._commands: dict[uuid.UUID, Command] = {}
         self._tariffs: dict[int, Tariff] = {}
+        self._tariff_ids: dict[int, tuple[int | None, ...]] = {}
         self._wanted_tags: set[str] = set()
         self._limited_tags: set[str] = set()
         self._wanted_transactions: set[int] = set()
@@ -119,7 +123,7 @@ class Batch:
     def expect_connector(self, charge_point: ChargePoint, number: int) -> None:
         """Say beforehand which connector a message is about."""
         self.expect_connectors()
-        self._wanted_connectors.add((charge_point.pk, number))
+        self._wanted_connectors.add((charge_point.id, number))
 
     def expect_tag(self, id_tag: str, *, locked: bool) -> None:
         """Say beforehand which tag a message will ask for; ``locked`` for one whose transactions will be counted."""
@@ -133,12 +137,12 @@ class Batch:
 
     def expect_start(self, charge_point: ChargePoint, timestamp: datetime) -> None:
         """Say beforehand at which charger time a transaction starts, to find it where it is already here."""
-        self._wanted_starts.add((charge_point.pk, timestamp))
+        self._wanted_starts.add((charge_point.id, timestamp))
         self._expected_starts += 1
 
     def expect_authorize(self, charge_point: ChargePoint) -> None:
         """Say beforehand that a message will ask when this charge point has sent its last Authorize."""
-        self._wanted_calls.add(charge_point.pk)
+        self._wanted_calls.add(charge_point.id)
 
     def lock_and_read(self, known: Mapping[str, ChargePoint], relay_ids: Iterable[uuid.UUID]) -> list[Message]:
         """``lock_charge_points`` and ``read`` in one round trip; ``known``: the charge points as they were last seen,
@@ -158,11 +162,11 @@ class Batch:
             queries += (loads.connectors(self._charge_point_ids), loads.reservations(self._charge_point_ids))
             queries.append(self._transactions_query())
         if self._expected_starts:
-            queries.append(loads.tariff_ids(self._charge_point_ids))
+            queries.append(loads.tariff_ids({number for number, _at in self._wanted_starts}))
             queries += [ids] if ids is not None else []
         if self._wanted_calls:
             queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
-        found = iter(round_trips.fetch(queries))
+        found = iter(round_trips.fetch(queries, meanwhile=self._meanwhile))
         if ahead:
             *_settings, locked = (next(found) for _ in ahead)
             self.charge_points = {row.identity: row for row in locked}
@@ -183,11 +187,11 @@ class Batch:
 
     @cached_property
     def _charge_point_ids(self) -> list[int]:
-        return [row.pk for row in self.charge_points.values()]
+        return [row.id for row in self.charge_points.values()]
 
     def connector(self, charge_point: ChargePoint, number: int) -> Connector:
         """The charge point's connector with this number, made when first heard of."""
-        connector = self._connectors.get((charge_point.pk, number))
+        connector = self._connectors.get((charge_point.id, number))
         if connector is None:
             if self._connectors_of[charge_point.pk] >= MAX_CONNECTORS:
                 raise CallRefused(
@@ -219,7 +223,7 @@ class Batch:
         return self._by_number(loads.connectors(self._charge_point_ids).fetch())
 
     def _by_number(self, found: Iterable[Connector]) -> dict[tuple[int, int], Connector]:
-        by_id = {row.pk: row for row in self.charge_points.values()}
+        by_id = {row.id: row for row in self.charge_points.values()}
         connectors = {}
         for connector in found:
             Connector._meta.get_field("charge_point").set_cached_value(connector, by_id[connector.charge_point_id])
@@ -233,7 +237,7 @@ class Batch:
 
     @cached_property
     def _connectors_by_id(self) -> dict[int, Connector]:
-        return {row.pk: row for row in self._connectors.values()}
+        return {row.id: row for row in self._connectors.values()}
 
     def tag(self, organisation_id: int | None, id_tag: str) -> IdTag | None:
         """The organisation's idTag, with ``parent`` and ``is_restricted`` (to groups) loaded; None when nobody
@@ -271,15 +275,16 @@ class Batch:
         site, or the organisation's default, whichever is the first that there is."""
         parent = None if tag is None else tag.parent
         of_tag = [row.tariff_id for row in (tag, parent) if row is not None]
-        for tariff_id in (*of_tag, *self._tariff_ids[charge_point.pk]):
+        for tariff_id in (*of_tag, *self._tariffs_of(charge_point)):
             if tariff_id is not None:
                 return self._load_tariff(tariff_id)
         return None
 
-    @cached_property
-    def _tariff_ids(self) -> dict[int, tuple[int | None, ...]]:
-        """The tariffs of each charge point, of its site, and of its organisation."""
-        return loads.tariff_ids(self._charge_point_ids).fetch()
+    def _tariffs_of(self, charge_point: ChargePoint) -> tuple[int | None, ...]:
+        """The tariffs of the charge point, of its site, and of its organisation."""
+        if charge_point.id not in self._tariff_ids:
+            self._tariff_ids |= loads.tariff_ids(self._charge_point_ids).fetch()
+        return self._tariff_ids[charge_point.id]
 
     def _load_tariff(self, tariff_id: int) -> Tariff:
         if tariff_id not in self._tariffs:
@@ -310,7 +315,7 @@ class Batch:
 
     def active_transactions(self, charge_point: ChargePoint) -> list[Transaction]:
         """The open transactions of a charge point, oldest first."""
-        return [row for row in self._transactions.by_charge_point[charge_point.pk] if row.is_active]
+        return [row for row in self._transactions.by_charge_point[charge_point.id] if row.is_active]
 
     def active_transactions_of(self, tag: IdTag) -> list[Transaction]:
         """The open transactions of a tag, at any charge point."""
@@ -332,7 +337,7 @@ class Batch:
             self._wanted_starts.add(start)
             started = Transaction.objects.filter(charge_point=charge_point, start_timestamp=timestamp)
             self._transactions.remember(started.order_by("pk"))
-        own = self._transactions.by_charge_point[charge_point.pk]
+        own = self._transactions.by_charge_point[charge_point.id]
         return [row for row in own if row.start_timestamp == timestamp]
 
     def find_stop(
@@ -340,7 +345,7 @@ class Batch:
     ) -> Transaction | None:
         """The transaction that this charge point stopped at this charger time with this register and this tag."""
         stop = (timestamp, meter_stop_wh, id_tag)
-        own = self._transactions.by_charge_point[charge_point.pk]  # what this batch has stopped is not written yet
+        own = self._transactions.by_charge_point[charge_point.id]  # what this batch has stopped is not written yet
         for row in own:
             if (row.stop_timestamp, row.meter_stop_wh, row.stop_id_tag) == stop:
                 return row
@@ -480,23 +485,36 @@ class Batch:
 
     def flush(self, *, and_commit: bool = False) -> None:
         """Write all that was added and changed; ``and_commit``: nothing more comes in this transaction."""
+        try:
+            self._flush(and_commit=and_commit)
+        except BaseException:
+            with suppress(DatabaseError):  # what failed is known already
+                round_trips.settle()
+            raise
+
+    def _flush(self, *, and_commit: bool) -> None:
         self.notes.write(self.now)
         writes = bulk.Writes()
-        self._insert(writes)
         while self._at_end:
             function, items = self._at_end.popitem()
-            query = self._queries_at_end.get(function)
-            found = writes.run([] if query is None else [query(items)])
-            function(self, items, *found)
             self._insert(writes)
+            writes.send()
+            self._insert_messages(writes)
+            query = self._queries_at_end.get(function)
+            function(self, items, *writes.fetch_ahead([] if query is None else [query(items)]))
+        self._insert(writes)
+        self._insert_messages(writes)
         self._update(writes)
-        writes.run(and_commit=and_commit)
+        writes.run(and_commit=and_commit, meanwhile=self._meanwhile)
 
     def _insert(self, writes: bulk.Writes) -> None:
-        rest = [model for model in self._added if model not in INSERT_ORDER]
+        rest = [model for model in self._added if model not in INSERT_ORDER and model is not Message]
         for model in (*INSERT_ORDER, *rest):
             if rows := self._added.pop(model, None):
                 writes.insert(rows, ignore_conflicts=model in IGNORE_CONFLICTS)
+
+    def _insert_messages(self, writes: bulk.Writes) -> None:
+        writes.insert(self._added.pop(Message, []))
 
     def _update(self, writes: bulk.Writes) -> None:
         for model in sorted(self._changed, key=lambda model: model._meta.label):
@@ -514,7 +532,7 @@ class Batch:
 
     def _told(self) -> Statement | None:
         """What writes the events that somebody has subscribed to, as everything is by now."""
-        locked = [row.pk for row in self.charge_points.values()]
+        locked = [row.id for row in self.charge_points.values()]
         return outbox.statement(self.events, self.now, locked=locked, connector_of=self.connector_of)
 
 

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 
 from ocpp_app import array_rows, round_trips
-from ocpp_app.round_trips import Query, Statement, on_sqlite
+from ocpp_app.round_trips import Meanwhile, Query, Statement, on_sqlite
 
 MAX_PARAMETERS = 30_000
 """Parameters of one statement: SQLite takes 32 766, PostgreSQL 65 535."""
+
+SENT_AT_ROWS = 16
+"""With fewer it takes longer to wake the database up for them than to wait for the others."""
 
 
 def fit(row: models.Model) -> None:
@@ -93,10 +96,15 @@ def upsert(rows: Sequence[models.Model], unique: str, field_names: Sequence[str]
 
 
 class Writes:
-    """INSERTs and UPDATEs of a batch; they are done when ``run`` has returned."""
+    """INSERTs and UPDATEs of a batch; they are done when ``run`` has returned.
+
+    The database begins with the first of many rows while the next ones are made ready.
+    """
 
     def __init__(self) -> None:
         self._statements: list[Statement] = []
+        self._rows = 0
+        """So many are in these statements."""
 
     def insert(self, rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
         """Insert rows of one model, if any; no signals, and their primary keys are not read back."""
@@ -126,10 +134,9 @@ class Writes:
         self._inserted(rows, statement)
 
     def _inserted(self, rows: Sequence[models.Model], statement: Statement) -> None:
-        self._statements.append(statement)
-        alias = connection.alias
+        self._add(statement, len(rows))
         for row in rows:
-            row._state.adding, row._state.db = False, alias
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
     def update(self, rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
         """Update the named fields of rows of one model, if any, in one statement (``UPDATE … FROM``)."""
@@ -141,17 +148,36 @@ class Writes:
             self.run()
             _update(rows, names)
         else:
-            self._statements.append(statement)
+            self._add(statement, len(rows))
+
+    def _add(self, statement: Statement, rows: int) -> None:
+        self._statements.append(statement)
+        self._rows += rows
+        if self._rows >= SENT_AT_ROWS:
+            self.send()
 
     def add(self, statement: Statement) -> None:
         """Any other statement, behind those that were added before."""
         self._statements.append(statement)
 
-    def run(self, queries: Sequence[Query[Any]] = (), *, and_commit: bool = False) -> list[Any]:
+    def send(self) -> None:
+        """Execute what has not been executed yet, before anything else is; see ``round_trips.send``."""
+        round_trips.send(self._taken())
+
+    def fetch_ahead(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        """The results of the queries, ahead of what has not been executed yet; see ``round_trips.fetch_ahead``."""
+        return round_trips.fetch_ahead(queries, self._taken())
+
+    def run(
+        self, queries: Sequence[Query[Any]] = (), *, and_commit: bool = False, meanwhile: Meanwhile | None = None
+    ) -> list[Any]:
         """Execute what has not been executed yet, and return the results of the queries behind it; see
         ``round_trips.run``."""
-        statements, self._statements = self._statements, []
-        return round_trips.run(statements, queries, and_commit=and_commit)
+        return round_trips.run(self._taken(), queries, and_commit=and_commit, meanwhile=meanwhile)
+
+    def _taken(self) -> list[Statement]:
+        statements, self._statements, self._rows = self._statements, [], 0
+        return statements
 
 
 def _fitting(rows: Sequence[models.Model], as_arrays: Callable[[], Statement | None]) -> Statement | None:

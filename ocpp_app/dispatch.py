@@ -22,6 +22,7 @@ from ocpp_app.database import is_conflict, is_no_rows_fault, is_unavailable
 from ocpp_app.errors import DatabaseUnavailable, RelayUnavailable
 from ocpp_app.handling import Handling
 from ocpp_app.monitoring.tally import TALLY
+from ocpp_app.round_trips import Meanwhile
 from ocpp_app.work import Items, Work
 from ocppj import envelope
 
@@ -62,8 +63,10 @@ class AfterCommit:
 class Dispatcher:
     """Handles requests; one instance for each worker process or thread."""
 
-    def __init__(self, tracing: "Tracing | None" = None) -> None:
+    def __init__(self, tracing: "Tracing | None" = None, meanwhile: Meanwhile | None = None) -> None:
+        """``meanwhile``: what the worker does while the database works; see ``round_trips``."""
         self._tracing = tracing
+        self._meanwhile = meanwhile
         self._acquaintances = Acquaintances()
         self._alone_until: dict[tuple[str | None, str], float] = {}
         self._checked_at = -CHECKED_EVERY_S
@@ -177,9 +180,9 @@ class Dispatcher:
 
         def attempt() -> tuple[Items, AfterCommit]:
             try:
-                return commit(handle)
+                return commit(handle, self._meanwhile)
             except ChargePointsChanged:  # they are unknown now
-                return commit(handle)
+                return commit(handle, self._meanwhile)
 
         tracing = self._tracing
         outgoing, left = attempt() if tracing is None else tracing.transaction(works, attempt)
@@ -190,11 +193,11 @@ class Dispatcher:
             tracing.answered(works)
 
 
-def commit(handle: Callable[[Batch], Result]) -> tuple[Result, AfterCommit]:
+def commit(handle: Callable[[Batch], Result], meanwhile: Meanwhile | None = None) -> tuple[Result, AfterCommit]:
     """Let ``handle`` work on a batch in a transaction of its own; returns its result and what is left to ``run``."""
     is_within_another = connection.in_atomic_block
     with transaction.atomic():
-        batch = Batch(timezone.now())
+        batch = Batch(timezone.now(), meanwhile)
         result = handle(batch)
         batch.flush(and_commit=not is_within_another)
         hooks = _take_hooks()

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 
 from ocpp_app import rows
 from ocpp_app.models import (
@@ -345,7 +345,7 @@ def _maker(model: type[Row]) -> Callable[[Rows], list[Row]]:
     names, converters = _fields(model)
 
     def make(found: Rows) -> list[Row]:
-        alias, is_plain = connection.alias, rows.is_plain(model)
+        alias, is_plain = DEFAULT_DB_ALIAS, rows.is_plain(model)
         made = []
         for row in found:
             values = dict(zip(names, row, strict=True))

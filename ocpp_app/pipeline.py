@@ -7,13 +7,14 @@ Results travel in binary form and come out as Django has them.
 """
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from psycopg import Connection, IsolationLevel, OperationalError, adapters, errors, pq
+from psycopg import Connection, Error, IsolationLevel, OperationalError, adapters, errors, pq
 from psycopg.abc import Transformer as AbstractTransformer
 from psycopg.adapt import AdaptersMap, Buffer, Loader, Transformer
 from psycopg.pq.abc import PGconn, PGresult
@@ -27,51 +28,103 @@ STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
 """What the server says of a prepared statement whose table has been altered, or that somebody has thrown away."""
 OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
-_names: "WeakKeyDictionary[Connection[Any], dict[str, bytes]]" = WeakKeyDictionary()
-"""The prepared statements of each connection."""
+_known: "WeakKeyDictionary[Connection[Any], _Known]" = WeakKeyDictionary()
 _numbers = count(1)
 
 
-def execute(connection: "Connection[Any]", statements: Sequence[tuple[str, Sequence[Any]]]) -> list[Rows]:
-    """Execute statements (SQL with ``%s``, and its parameters) in one round trip; the rows of each, in their order.
+def execute(
+    connection: "Connection[Any]",
+    statements: Sequence[tuple[str, Sequence[Any]]],
+    meanwhile: Callable[[], None] | None = None,
+) -> list[Rows]:
+    """Execute statements (SQL with ``%s``, and its parameters) in one round trip; see ``Trip.finish``."""
+    return Trip(connection).finish(statements, meanwhile)
+
+
+class Trip:
+    """Statements on their way to the server, and what comes back; until it is finished nobody else can use the
+    connection.
 
     Statements are prepared once for the connection, unless its ``prepare_threshold`` is None. A transaction begins
-    where there is none, unless the connection is in autocommit. Raises the ``psycopg.Error`` of the first that fails;
-    those behind it are not executed.
+    where there is none, unless the connection is in autocommit. Each method raises the ``psycopg.Error`` of the first
+    statement that fails, those behind it are not executed, and the trip is over.
     """
-    with connection.lock:
-        results = _Exchange(connection).results(statements)
-    transformer = Transformer(_Context(_adapters(), connection))
-    return [_rows(transformer, result) for result in results]
-
-
-class _Exchange:
-    """Statements on their way, and what comes back."""
 
     def __init__(self, connection: "Connection[Any]") -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._names = _names.setdefault(connection, {})
+        known = _known.get(connection)
+        if known is None:
+            known = _known[connection] = _Known({}, Transformer(_Context(_adapters(), None)))
+        self._names, self._transformer = known
         self._new_names: dict[str, bytes] = {}
         self._arrivals: list[Callable[[], None] | None] = []
         """For each result to come: what is to be done then; None: the caller wants it."""
+        self.is_under_way = False
 
-    def results(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[PGresult]:
-        """The results of the statements."""
+    def send(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Let the server begin with these, whose rows nobody wants; waits for nothing."""
+        with self._closed_if_broken():
+            self._queue(statements, _nothing)
+            self._pgconn.flush()
+
+    def fetch(
+        self, statements: Sequence[tuple[str, Sequence[Any]]], behind: Sequence[tuple[str, Sequence[Any]]]
+    ) -> list[Rows]:
+        """The rows of these statements; those behind them are sent with them, and not waited for."""
+        with self._closed_if_broken():
+            self._queue(statements, None)
+            self._pgconn.send_flush_request()
+            awaited, self._arrivals = self._arrivals, []
+            self._queue(behind, _nothing)
+            found = self._connection.wait(_communicate(self._pgconn, len(awaited)))
         try:
-            self._pgconn.enter_pipeline_mode()
-            self._begin()
-            for sql, parameters in statements:
-                self._send(sql, [_dump(value) for value in parameters], [type(value) is bytes for value in parameters])
+            return self._rows(awaited, found)
+        except Error:
+            with suppress(Error):  # of those behind: they were not executed
+                self.finish(())
+            raise
+
+    def finish(
+        self, statements: Sequence[tuple[str, Sequence[Any]]], meanwhile: Callable[[], None] | None = None
+    ) -> list[Rows]:
+        """The rows of these statements, when they and all before them are done. ``meanwhile`` is called when they are
+        on their way; it neither raises nor uses the connection."""
+        with self._closed_if_broken():
+            self._queue(statements, None)
             self._pgconn.pipeline_sync()
+            if meanwhile is not None:
+                self._pgconn.flush()
+                meanwhile()
             found = self._connection.wait(_communicate(self._pgconn))
             self._pgconn.exit_pipeline_mode()
+            self.is_under_way = False
+        awaited, self._arrivals = self._arrivals, []
+        return self._rows(awaited, found)
+
+    @contextmanager
+    def _closed_if_broken(self) -> Iterator[None]:
+        try:
+            with self._connection.lock:
+                yield
         except BaseException as error:
             self._pgconn.finish()  # something may still be on its way: nobody can go on with this connection
+            self.is_under_way = False
             if isinstance(error, OperationalError):  # libpq then speaks of the pipeline that is no more
                 raise OperationalError(f"The connection to the database was lost: {error}") from error
             raise
-        return self._wanted(found)
+
+    def _queue(self, statements: Sequence[tuple[str, Sequence[Any]]], arrival: Callable[[], None] | None) -> None:
+        if not self.is_under_way:
+            self.is_under_way = True
+            self._pgconn.enter_pipeline_mode()
+            self._begin()
+        for sql, parameters in statements:
+            self._send(sql, [_dump(value) for value in parameters], [type(value) is bytes for value in parameters])
+            self._arrivals.append(arrival)
+
+    def _rows(self, awaited: Sequence[Callable[[], None] | None], results: Sequence[PGresult]) -> list[Rows]:
+        return [_rows(self._transformer, result) for result in self._wanted(awaited, results)]
 
     def _begin(self) -> None:
         if self._connection.autocommit or self._pgconn.transaction_status != pq.TransactionStatus.IDLE:
@@ -89,7 +142,6 @@ class _Exchange:
             )
         else:
             self._pgconn.send_query_prepared(self._name_of(sql), parameters, formats, pq.Format.BINARY)
-        self._arrivals.append(None)
 
     def _name_of(self, sql: str) -> bytes:
         name = self._names.get(sql) or self._new_names.get(sql)
@@ -99,9 +151,9 @@ class _Exchange:
             self._arrivals.append(partial(self._names.__setitem__, sql, name))
         return name
 
-    def _wanted(self, results: Sequence[PGresult]) -> list[PGresult]:
+    def _wanted(self, awaited: Sequence[Callable[[], None] | None], results: Sequence[PGresult]) -> list[PGresult]:
         wanted = []
-        for arrival, result in zip(self._arrivals, results, strict=True):
+        for arrival, result in zip(awaited, results, strict=True):
             if result.status not in OK:
                 error = errors.error_from_result(result)
                 if isinstance(error, STALE):
@@ -114,13 +166,13 @@ class _Exchange:
         return wanted
 
 
-def _communicate(pgconn: PGconn) -> Communication:
-    """Send what is to be sent, and read all results; as ``Connection.wait`` wants it."""
+def _communicate(pgconn: PGconn, count: int | None = None) -> Communication:
+    """Send what is to be sent, and read so many results, or all; as ``Connection.wait`` wants it."""
     while pgconn.flush():
         if (yield Wait.RW) & Ready.R:
             pgconn.consume_input()
     results: list[PGresult] = []
-    while True:
+    while len(results) != count:
         while pgconn.is_busy():
             if (yield Wait.R):
                 pgconn.consume_input()
@@ -132,6 +184,7 @@ def _communicate(pgconn: PGconn) -> Communication:
             return results
         else:
             results.append(result)
+    return results
 
 
 def _nothing() -> None:
@@ -165,10 +218,19 @@ def _rows(transformer: AbstractTransformer, result: PGresult) -> Rows:
 
 
 class _Context(NamedTuple):
-    """How values are loaded (psycopg's ``AdaptContext``)."""
+    """How values are loaded (psycopg's ``AdaptContext``); without a connection, times are of UTC."""
 
     adapters: AdaptersMap
-    connection: "Connection[Any]"
+    connection: None
+
+
+class _Known(NamedTuple):
+    """What is known of a connection."""
+
+    names: dict[str, bytes]
+    """Its prepared statements."""
+    transformer: AbstractTransformer
+    """What remembers how its columns are loaded."""
 
 
 @cache

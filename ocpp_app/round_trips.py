@@ -7,12 +7,18 @@ query log, ``execute_wrapper``), they are executed one after the other and do th
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
-from django.db import connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+
+if TYPE_CHECKING:
+    from ocpp_app.pipeline import Trip
 
 Result = TypeVar("Result")
 Rows = Sequence[Sequence[Any]]
+Meanwhile = Callable[[], None]
+"""What is done while the database works; it neither raises nor uses the database."""
 
 
 @cache
@@ -58,24 +64,71 @@ _BY_INDEX = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)" +
 have been."""
 
 
-def fetch(queries: Sequence[Query[Any]]) -> list[Any]:
-    """The results of these queries, in their order."""
-    return run((), queries)
+def fetch(queries: Sequence[Query[Any]], *, meanwhile: Meanwhile | None = None) -> list[Any]:
+    """The results of these queries, in their order; see ``run``."""
+    return run((), queries, meanwhile=meanwhile)
 
 
-def run(statements: Sequence[Statement], queries: Sequence[Query[Any]] = (), *, and_commit: bool = False) -> list[Any]:
+def run(
+    statements: Sequence[Statement],
+    queries: Sequence[Query[Any]] = (),
+    *,
+    and_commit: bool = False,
+    meanwhile: Meanwhile | None = None,
+) -> list[Any]:
     """Execute the statements in their order; returns the results of the queries behind them. ``and_commit``: they are
-    the last of their transaction, whose COMMIT goes with them where that saves a round trip."""
-    found = _execute([*statements, *(query.statement for query in queries)], and_commit=and_commit)
+    the last of their transaction, whose COMMIT goes with them where that saves a round trip. ``meanwhile`` is called
+    while the database works, if it does so by itself."""
+    found = _execute([*statements, *(query.statement for query in queries)], and_commit=and_commit, meanwhile=meanwhile)
     return [query.make(rows) for query, rows in zip(queries, found[len(statements) :], strict=True)]
 
 
-def _execute(statements: Sequence[Statement], *, and_commit: bool = False) -> Sequence[Rows]:
-    if not statements:
-        return []
-    database = connections[connection.alias]  # once: the proxy takes its time for each attribute
+def send(statements: Sequence[Statement]) -> None:
+    """Execute the statements; on PostgreSQL nobody waits for that: whatever is executed next, by whomever, comes behind
+    them and has their errors, too. The transaction must not end before ``settle``."""
+    database = _database()
     if _are_together(database):
-        return _execute_together(database, [*statements, _COMMIT] if and_commit else statements)[: len(statements)]
+        if statements:
+            with database.wrap_database_errors:
+                _trip(database).send(statements)
+    else:
+        _execute(statements)
+
+
+def fetch_ahead(queries: Sequence[Query[Any]], statements: Sequence[Statement]) -> list[Any]:
+    """The results of the queries, and then the statements; see ``send``."""
+    database = _database()
+    if not _are_together(database):
+        found = fetch(queries)
+        send(statements)
+        return found
+    with database.wrap_database_errors:
+        rows = _trip(database).fetch([query.statement for query in queries], statements)
+    return [query.make(some) for query, some in zip(queries, rows, strict=True)]
+
+
+def settle() -> None:
+    """Wait for what was sent."""
+    database = _database()
+    if database in _under_way:
+        with database.wrap_database_errors:
+            _ended(database).finish(())
+
+
+def _database() -> Any:
+    return connections[DEFAULT_DB_ALIAS]  # once: the proxy takes its time for each attribute
+
+
+def _execute(
+    statements: Sequence[Statement], *, and_commit: bool = False, meanwhile: Meanwhile | None = None
+) -> Sequence[Rows]:
+    database = _database()
+    if not statements and database not in _under_way:
+        return []
+    if _are_together(database):
+        sent = [*statements, _COMMIT] if and_commit else statements
+        with database.wrap_database_errors:
+            return _ended(database).finish(sent, meanwhile)[: len(statements)]
     found: list[Rows] = []
     with database.cursor() as cursor:
         for statement in statements:
@@ -86,16 +139,47 @@ def _execute(statements: Sequence[Statement], *, and_commit: bool = False) -> Se
 
 def are_together() -> bool:
     """Whether statements go out together now; only then may their parameters be bytes (``pipeline``)."""
-    return _are_together(connections[connection.alias])
+    return _are_together(_database())
 
 
 def _are_together(database: Any) -> bool:
-    return database.vendor == "postgresql" and not database.queries_logged and not database.execute_wrappers
+    if database.vendor != "postgresql" or database.queries_logged:
+        return False
+    return not database.execute_wrappers or (len(database.execute_wrappers) == 1 and database in _under_way)
 
 
-def _execute_together(database: Any, statements: Sequence[Statement]) -> Sequence[Rows]:
-    from ocpp_app import pipeline  # psycopg is there only where it is needed
+# -- on PostgreSQL -------------------------------------------------------------------------------------------
+
+_under_way: "WeakKeyDictionary[Any, Trip]" = WeakKeyDictionary()
+"""The trip of each connection on which statements were sent and nobody has waited for them yet."""
+
+
+def _trip(database: Any) -> "Trip":
+    """The trip under way on this connection, or a new one. Who uses the connection otherwise settles it first."""
+    trip = _under_way.get(database)
+    if trip is None:
+        trip = _under_way[database] = _new_trip(database)
+        database.execute_wrappers.append(_settle_first)
+    return trip
+
+
+def _ended(database: Any) -> "Trip":
+    """The trip under way, or a new one, to be finished now."""
+    trip = _under_way.pop(database, None)
+    if trip is None:
+        return _new_trip(database)
+    database.execute_wrappers.remove(_settle_first)
+    return trip
+
+
+def _new_trip(database: Any) -> "Trip":
+    from ocpp_app.pipeline import Trip  # psycopg is there only where it is needed
 
     database.ensure_connection()
-    with database.wrap_database_errors:
-        return pipeline.execute(database.connection, statements)
+    return Trip(database.connection)
+
+
+def _settle_first(execute: Any, sql: Any, parameters: Any, many: Any, context: Any) -> Any:
+    """A wrapper of Django's queries."""
+    settle()
+    return execute(sql, parameters, many, context)

@@ -26,7 +26,8 @@ def new(model: type[Row], **values: Any) -> Row:
     attributes.update(values)
     for name in plan.parents.keys() & values.keys():
         parent = attributes.pop(name)
-        attributes[plan.parents[name]] = None if parent is None else parent.pk
+        column, key = plan.parents[name]
+        attributes[column] = None if parent is None else getattr(parent, key)
         state.fields_cache[name] = parent
     for name, make in plan.makers:
         if name not in attributes:
@@ -35,9 +36,9 @@ def new(model: type[Row], **values: Any) -> Row:
 
 
 def loaded(model: type[Row], values: dict[str, Any], alias: str) -> Row:
-    """What ``Model.from_db`` makes of a whole row; only for a model that ``is_plain``."""
+    """What ``Model.from_db`` makes of a whole row, which keeps the ``values``; only for a model that ``is_plain``."""
     row = model.__new__(model)
-    row.__dict__.update(values)
+    row.__dict__ = values
     state = row._state = ModelState()
     state.adding, state.db = False, alias
     return row
@@ -64,8 +65,8 @@ class _Plan(NamedTuple):
     defaults: dict[str, Any]
     makers: tuple[tuple[str, Any], ...]
     """Those defaults that are made anew for each instance."""
-    parents: dict[str, str]
-    """Foreign keys: the name of each, and that of its column's value."""
+    parents: dict[str, tuple[str, str]]
+    """Foreign keys: the name of each, that of its column's value, and that of the parent's key."""
 
 
 @cache
@@ -76,5 +77,5 @@ def _plan(model: type[models.Model]) -> _Plan:
     return _Plan(
         {field.attname: field.get_default() for field in fields if field not in made},
         tuple((field.attname, field.get_default) for field in made),
-        {field.name: field.attname for field in fields if field.is_relation},
+        {field.name: (field.attname, field.target_field.attname) for field in fields if field.is_relation},
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import pika
@@ -64,6 +65,9 @@ class AmqpCarrier:
         self._returned: list[envelope.Command] = []
         self._taken: list[int] = []
         """Delivery tags of what ``get`` returned and nobody has settled yet."""
+        self._prefetch = prefetch
+        self._carried_out: int | None = None
+        """The last delivery tag that the broker is to be told of."""
         self._is_cancelled = False
         try:
             self._connection = pika.BlockingConnection(parameters(url))
@@ -89,8 +93,11 @@ class AmqpCarrier:
         self._returned.extend(item for item in items if isinstance(item, envelope.Command))
 
     def get(self, timeout_s: float) -> bytes | None:
-        if not self._ready:
+        # What had come when the last reply went out is here: to look again takes its time.
+        if not self._ready and timeout_s:
             self._process(timeout_s)
+            if not self._ready:
+                self._settle()
         if not self._ready:
             return None
         tag, body = self._ready.popleft()
@@ -108,9 +115,24 @@ class AmqpCarrier:
 
     def acknowledge(self) -> None:
         if self._taken:
-            last = self._taken[-1]
+            is_late = len(self._taken) * 2 >= self._prefetch  # the broker sends no more before it hears of them
+            self._carried_out = self._taken[-1]
             self._taken.clear()
-            self._call(lambda: self._channel.basic_ack(last, multiple=True))
+            if is_late:
+                self._settle()
+
+    def look_ahead(self) -> Sequence[bytes]:
+        known = len(self._ready)
+        with suppress(RelayUnavailable):
+            self._settle()
+            self._process(0)
+        return [body for _tag, body in islice(self._ready, known, None)]
+
+    def _settle(self) -> None:
+        """Tell the broker what has been carried out."""
+        if self._carried_out is not None:
+            tag, self._carried_out = self._carried_out, None
+            self._call(lambda: self._channel.basic_ack(tag, multiple=True))
 
     def idle(self, seconds: float) -> None:
         self._call(lambda: self._connection.sleep(seconds))
@@ -122,6 +144,8 @@ class AmqpCarrier:
     def close(self) -> None:
         try:
             if self._connection.is_open:
+                with suppress(RelayUnavailable):
+                    self._settle()
                 self._connection.close()
         except BROKER_ERRORS:
             logger.debug("The broker connection was gone already.")

@@ -13,7 +13,8 @@ class Carrier(Protocol):
     """The worker's end of the relay. One thread uses it."""
 
     def get(self, timeout_s: float) -> bytes | None:
-        """The next message from a gateway; None when none came in time. Raises ``RelayUnavailable``."""
+        """The next message from a gateway; None when none came in time (0: none is here). Raises
+        ``RelayUnavailable``."""
 
     def give_back(self) -> None:
         """Give the message that ``get`` returned last back to the relay, for another worker."""
@@ -22,7 +23,12 @@ class Carrier(Protocol):
         """Send replies and commands. Raises ``RelayUnavailable``; the requests then come again."""
 
     def acknowledge(self) -> None:
-        """All messages that ``get`` returned so far have been carried out."""
+        """All messages that ``get`` returned so far have been carried out. The relay hears of it a moment later, with
+        ``look_ahead`` or when nothing comes."""
+
+    def look_ahead(self) -> Sequence[bytes]:
+        """What has come since anybody looked, and ``get`` is yet to return. Waits for nothing and raises nothing: a
+        relay that is gone shows when it is needed."""
 
     def idle(self, seconds: float) -> None:
         """Wait without taking messages, and keep the connection alive."""

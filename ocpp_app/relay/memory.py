@@ -48,6 +48,9 @@ class MemoryRelay:
     def acknowledge(self) -> None:
         self._held.clear()
 
+    def look_ahead(self) -> Sequence[bytes]:
+        return ()
+
     def idle(self, seconds: float) -> None:
         time.sleep(seconds)
 

@@ -4,6 +4,8 @@ import gc
 import logging
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
@@ -68,7 +70,9 @@ class Worker:
     ) -> None:
         self._carrier = carrier
         self._tracing = tracing
-        self._dispatcher = Dispatcher(tracing)
+        self._dispatcher = Dispatcher(tracing, self._look_ahead)
+        self._ahead: deque[tuple[bytes, list[Work]]] = deque()
+        """Messages that were decoded before their turn."""
         self._housekeeping = Housekeeping(name)
         self._stopping = stopping or threading.Event()
         self._publishing_s = 0.0
@@ -115,10 +119,18 @@ class Worker:
             data = self._carrier.get(0) if len(works) < limit else None
         return works
 
+    def _look_ahead(self) -> None:
+        """While the database works: read and decode what has come, up to the next batch."""
+        for data in self._carrier.look_ahead():
+            with suppress(EnvelopeError):  # that is for ``_decode`` to say, in its turn
+                self._ahead.append((data, _works_of(data)))
+
     def _decode(self, data: bytes) -> list[Work] | None:
         """The requests of a message; None for one that was given back."""
+        if self._ahead and self._ahead[0][0] is data:
+            return self._ahead.popleft()[1]
         try:
-            message = envelope.decode_to_backend(data)
+            return _works_of(data)
         except EnvelopeError as error:
             if error.version is None:
                 logger.error("Dropped a message from the relay that no gateway has sent: %s", error)
@@ -126,7 +138,6 @@ class Worker:
             logger.error("%s The message is given back for a worker that knows it.", error)
             self._carrier.give_back()
             return None
-        return [Work(request, message.gateway, message.reply_to) for request in message.requests]
 
     def _handle(self, works: list[Work]) -> None:
         wall, cpu, publishing = time.monotonic(), time.thread_time(), self._publishing_s
@@ -174,3 +185,9 @@ class Worker:
             logger.error("%d commands could not be given back: %s", len(returned), error)
             self._housekeeping.note_outage()
             connection.close()
+
+
+def _works_of(data: bytes) -> list[Work]:
+    """The requests of a message. Raises ``EnvelopeError``."""
+    message = envelope.decode_to_backend(data)
+    return [Work(request, message.gateway, message.reply_to) for request in message.requests]

@@ -186,6 +186,72 @@ def test_a_lost_connection_is_an_error_and_not_a_wait(connection: Connection) ->
         pipeline.execute(connection, [("SELECT 1", [])])
 
 
+def insert(number: int, name: str) -> tuple[str, list[Any]]:
+    return ("INSERT INTO things VALUES (%s, %s)", [number, name])
+
+
+ALL = ("SELECT id, name FROM things ORDER BY id", list[Any]())
+
+
+def test_what_was_sent_comes_before_and_what_stands_behind_after(connection: Connection) -> None:
+    trip = pipeline.Trip(connection)
+    trip.send([insert(1, "sent")])
+    trip.send([insert(2, "sent, too")])
+    assert trip.fetch([ALL, ("SELECT 'second'", [])], [insert(3, "behind")]) == [
+        [(1, "sent"), (2, "sent, too")],
+        [("second",)],
+    ]
+    assert trip.fetch([ALL], []) == [[(1, "sent"), (2, "sent, too"), (3, "behind")]]
+    trip.send([insert(4, "sent again")])
+    ((*_others, last),) = trip.finish([ALL])
+    assert last == (4, "sent again")
+    assert not trip.is_under_way
+    connection.rollback()
+    assert names(connection) == []
+
+
+def test_the_server_begins_with_what_was_sent_before_anybody_waits(connection: Connection) -> None:
+    trip = pipeline.Trip(connection)
+    trip.send([("SELECT pg_advisory_lock(4711)", [])])
+    given = django_connection.get_connection_params()
+    parameters = {name: given[name] for name in ("host", "port", "user", "password", "dbname")}
+    with psycopg.connect(**parameters, autocommit=True) as other:
+        for _attempt in range(1000):
+            (is_free,) = other.execute("SELECT pg_try_advisory_lock(4711)").fetchone() or (None,)
+            if not is_free:
+                break
+            other.execute("SELECT pg_advisory_unlock(4711)")
+        assert not is_free
+    trip.finish([("SELECT pg_advisory_unlock(4711)", [])])
+
+
+@pytest.mark.parametrize("place", ["sent", "fetched", "behind", "finished"])
+def test_an_error_ends_the_trip_wherever_it_happens(connection: Connection, place: str) -> None:
+    wrong = ("INSERT INTO things VALUES (NULL, 'wrong')", list[Any]())
+    trip = pipeline.Trip(connection)
+
+    def travel() -> None:
+        trip.send([wrong] if place == "sent" else [insert(1, "sent")])
+        trip.fetch([wrong] if place == "fetched" else [ALL], [wrong] if place == "behind" else [insert(2, "behind")])
+        trip.finish([wrong] if place == "finished" else [ALL])
+
+    with pytest.raises(errors.NotNullViolation):
+        travel()
+    assert not trip.is_under_way
+    assert connection.pgconn.pipeline_status == pq.PipelineStatus.OFF
+    assert connection.pgconn.transaction_status == pq.TransactionStatus.INERROR
+    connection.rollback()
+    assert names(connection) == []
+
+
+def test_something_else_is_done_while_the_server_works(connection: Connection) -> None:
+    states = []
+    statements = [("SELECT pg_sleep(0.05)", list[Any]()), ("SELECT 1", [])]
+    found = pipeline.execute(connection, statements, lambda: states.append(connection.pgconn.transaction_status))
+    assert found[1] == [(1,)]
+    assert states == [pq.TransactionStatus.ACTIVE]
+
+
 def _end(pid: int) -> None:
     given = django_connection.get_connection_params()
     parameters = {name: given[name] for name in ("host", "port", "user", "password", "dbname")}

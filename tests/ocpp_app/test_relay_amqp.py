@@ -127,6 +127,41 @@ def test_prefetch_leaves_the_rest_to_other_workers(new_carrier: NewCarrier, brok
     assert first.get(0.01) is None
 
 
+def test_the_broker_hears_of_what_is_carried_out(new_carrier: NewCarrier, broker: BrokerEnd, rpc_queue: str) -> None:
+    """A moment later: when nothing comes, when somebody looks ahead, and at once where it would send no more."""
+    carrier = new_carrier(prefetch=4)
+
+    def carry_out(*bodies: bytes) -> None:
+        broker.publish(rpc_queue, *bodies)
+        assert got(carrier, len(bodies)) == list(bodies)
+        carrier.acknowledge()
+
+    carry_out(b"1")
+    assert carrier.get(0.01) is None
+    carry_out(b"2")
+    assert carrier.look_ahead() == []
+    carry_out(b"3", b"4")
+    carrier._connection.close()  # and not ``close``, which would tell what it has not heard of
+    assert new_carrier().get(0.5) is None
+
+
+def test_what_has_come_is_seen_once_and_taken_in_its_turn(
+    new_carrier: NewCarrier, broker: BrokerEnd, rpc_queue: str
+) -> None:
+    carrier = new_carrier()
+    broker.publish(rpc_queue, b"1", b"2")
+    seen: list[bytes] = []
+    for _attempt in range(1000):
+        seen += carrier.look_ahead()
+        if len(seen) == 2:
+            break
+    assert seen == [b"1", b"2"]
+    assert carrier.look_ahead() == []
+    taken = [carrier.get(0), carrier.get(0), carrier.get(0)]
+    assert taken == [b"1", b"2", None]
+    assert taken[0] is seen[0]
+
+
 def test_replies_travel_together_in_order_and_need_no_disk(new_carrier: NewCarrier, broker: BrokerEnd) -> None:
     queues = broker.declare(), broker.declare()
     new_carrier().publish({queues[0]: [DONE, COMMAND], queues[1]: [COMMAND]})
@@ -170,7 +205,9 @@ def test_broker_that_goes_away_is_an_outage(
         assert got(carrier, 1) == [b"1"]
         proxy.cut()
         until_unavailable(carrier)
-        for action in (carrier.acknowledge, lambda: carrier.publish({"x": [DONE]}), lambda: carrier.idle(0)):
+        carrier.acknowledge()  # it is told later
+        assert carrier.look_ahead() == []
+        for action in (lambda: carrier.get(0.01), lambda: carrier.publish({"x": [DONE]}), lambda: carrier.idle(0)):
             with pytest.raises(RelayUnavailable):
                 action()
         carrier.close()

@@ -6,8 +6,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from ocpp_app import round_trips
+from ocpp_app.batch import Batch
+from ocpp_app.bulk import SENT_AT_ROWS
 from ocpp_app.dispatch import commit
-from ocpp_app.models import ChargePoint
+from ocpp_app.models import ChargePoint, Direction, Message
 from ocpp_app.round_trips import Query, Statement
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +115,71 @@ def test_a_commit_within_another_transaction_is_that_ones(transactional_db: None
         assert ChargePoint.objects.exists()
         transaction.set_rollback(True)
     assert not ChargePoint.objects.exists()
+
+
+# -- sent ahead ----------------------------------------------------------------------------------------------
+
+
+def renamed(charge_point: ChargePoint, name: str | None) -> Statement:
+    table = connection.ops.quote_name(ChargePoint._meta.db_table)
+    return Statement(f"UPDATE {table} SET name = %s WHERE id = %s", [name, charge_point.pk])
+
+
+def name_of(charge_point: ChargePoint) -> Query[Any]:
+    table = connection.ops.quote_name(ChargePoint._meta.db_table)
+    return Query(Statement(f"SELECT name FROM {table} WHERE id = %s", [charge_point.pk]), lambda rows: rows[0][0])
+
+
+def test_what_was_sent_is_done_before_whatever_comes_next(transactional_db: None) -> None:
+    charge_point = ChargePoint.objects.create(identity="CP001")
+    with transaction.atomic():
+        round_trips.send([renamed(charge_point, "sent")])
+        assert round_trips.fetch_ahead([name_of(charge_point)], [renamed(charge_point, "behind")]) == ["sent"]
+        assert ChargePoint.objects.get().name == "behind"  # by the ORM
+        round_trips.send([renamed(charge_point, "again")])
+        assert round_trips.fetch([name_of(charge_point)]) == ["again"]
+        round_trips.send([renamed(charge_point, "last")])
+        round_trips.settle()
+        round_trips.settle()  # there is nothing to wait for
+    charge_point.refresh_from_db()
+    assert charge_point.name == "last"
+    assert connection.execute_wrappers == []
+
+
+def test_an_error_of_what_was_sent_comes_with_whatever_is_next(transactional_db: None) -> None:
+    charge_point = ChargePoint.objects.create(identity="CP001")
+
+    @transaction.atomic
+    def rename() -> None:
+        round_trips.send([renamed(charge_point, None)])
+        ChargePoint.objects.get()
+
+    with pytest.raises(IntegrityError):
+        rename()
+    charge_point.refresh_from_db()
+    assert charge_point.name == ""
+    assert connection.execute_wrappers == []
+
+
+def test_rows_that_are_sent_ahead_are_those_of_the_batch(transactional_db: None) -> None:
+    """At the end of a batch its rows can be queried, by whatever way; an error in one of many leaves none behind."""
+
+    def add(batch: Batch, count: int) -> None:
+        for number in range(count):
+            batch.add(ChargePoint(identity=f"CP{number}"))
+            batch.add(Message(charge_point=charge_point, direction=Direction.INBOUND, raw="[]", at=batch.now))
+        batch.at_end(seen, None)
+
+    def seen(batch: Batch, _items: list[None]) -> None:
+        counts.append((ChargePoint.objects.count(), Message.objects.count()))
+        batch.add(ChargePoint(identity="late"))
+
+    charge_point = ChargePoint.objects.create(identity="first")
+    counts: list[tuple[int, int]] = []
+    commit(lambda batch: add(batch, 2 * SENT_AT_ROWS))
+    assert counts == [(2 * SENT_AT_ROWS + 1, 2 * SENT_AT_ROWS)]
+    assert ChargePoint.objects.filter(identity="late").exists()
+    with pytest.raises(IntegrityError):
+        commit(lambda batch: add(batch, 2 * SENT_AT_ROWS))  # they are here
+    assert Message.objects.count() == 2 * SENT_AT_ROWS
+    assert connection.execute_wrappers == []

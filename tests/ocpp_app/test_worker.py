@@ -79,6 +79,31 @@ def test_everything_that_is_ready_is_one_batch(relay: Recorder, connect: Connect
     assert Message.objects.count() == 12
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite works in our own process")
+def test_what_comes_while_the_database_works_is_handled_in_its_turn(
+    relay: Recorder, connect: Connect, gateway: GatewayEnd, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Decoded meanwhile or not: each message once, in order, and what cannot be read is dropped in its turn."""
+    wire = connect()
+    frames = [wire.frame(HEARTBEAT) for _number in range(3)]
+    relay.submit(gateway.pack(frames[0]))
+    later = [gateway.pack(frames[1]), b"garbage", gateway.pack(frames[2])]
+
+    def look_ahead() -> list[bytes]:
+        relay.record.append("look ahead")
+        some, later[:] = list(later), []
+        for data in some:
+            relay.submit(data)
+        return some
+
+    relay.look_ahead = look_ahead  # type: ignore[method-assign]
+    relay.worker.run()
+    assert [item.relay_id for item in relay.items] == [frame.relay_id for frame in frames]
+    looks = ["look ahead"] * 2  # it reads, and it writes
+    assert relay.record == [*looks, "publish 1", "acknowledge", *looks, "publish 2", "acknowledge"]
+    assert "no gateway has sent" in caplog.text
+
+
 def test_a_batch_ends_at_its_limit(relay: Recorder, connect: Connect, gateway: GatewayEnd, settings: Any) -> None:
     settings.OCPP_WORKER_BATCH = 5
     wire = connect()
