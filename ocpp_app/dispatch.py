@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, IntegrityError, connections, transaction
 from django.utils import timezone
 
 from ocpp_app import failures, logs
@@ -90,10 +90,10 @@ class Dispatcher:
         return after
 
     def _check_connection(self) -> None:
-        now = time.monotonic()
-        if not connection.in_atomic_block and (connection.errors_occurred or now - self._checked_at >= CHECKED_EVERY_S):
+        now, database = time.monotonic(), connections[DEFAULT_DB_ALIAS]
+        if not database.in_atomic_block and (database.errors_occurred or now - self._checked_at >= CHECKED_EVERY_S):
             self._checked_at = now
-            connection.close_if_unusable_or_obsolete()
+            database.close_if_unusable_or_obsolete()
 
     def _groups(self, works: Sequence[Work]) -> Iterator[list[Work]]:
         group: list[Work] = []
@@ -195,12 +195,13 @@ class Dispatcher:
 
 def commit(handle: Callable[[Batch], Result], meanwhile: Meanwhile | None = None) -> tuple[Result, AfterCommit]:
     """Let ``handle`` work on a batch in a transaction of its own; returns its result and what is left to ``run``."""
-    is_within_another = connection.in_atomic_block
+    database = connections[DEFAULT_DB_ALIAS]
+    is_within_another = database.in_atomic_block
     with transaction.atomic():
         batch = Batch(timezone.now(), meanwhile)
         result = handle(batch)
         batch.flush(and_commit=not is_within_another)
-        hooks = _take_hooks()
+        hooks = _take_hooks(database)
     return result, AfterCommit([*hooks, *(_event(signal, arguments) for signal, arguments in batch.events)])
 
 
@@ -230,11 +231,11 @@ def commit_each_if_need_be(
     return results, failed
 
 
-def _take_hooks() -> list[Callable[[], Any]]:
+def _take_hooks(database: Any) -> list[Callable[[], Any]]:
     """Take over the hooks that users gave to ``transaction.on_commit``: they run after our replies are out, each for
     itself."""
-    hooks = [entry[1] for entry in connection.run_on_commit]
-    connection.run_on_commit = []
+    hooks = [entry[1] for entry in database.run_on_commit]
+    database.run_on_commit = []
     return hooks
 
 

@@ -120,7 +120,8 @@ class Trip:
             self._pgconn.enter_pipeline_mode()
             self._begin()
         for sql, parameters in statements:
-            self._send(sql, [_dump(value) for value in parameters], [type(value) is bytes for value in parameters])
+            formats = [type(value) is bytes for value in parameters]
+            self._send(sql, parameters if all(formats) else [_dump(value) for value in parameters], formats)
             self._arrivals.append(arrival)
 
     def _rows(self, awaited: Sequence[Callable[[], None] | None], results: Sequence[PGresult]) -> list[Rows]:
@@ -131,10 +132,10 @@ class Trip:
             return
         level = self._connection.isolation_level
         option = "" if level is None else f" ISOLATION LEVEL {IsolationLevel(level).name.replace('_', ' ')}"
-        self._pgconn.send_query_params(f"BEGIN{option}".encode(), None)
+        self._send(f"BEGIN{option}", [], [])
         self._arrivals.append(_nothing)
 
-    def _send(self, sql: str, parameters: list[bytes | None], formats: list[bool]) -> None:
+    def _send(self, sql: str, parameters: Sequence[bytes | None], formats: list[bool]) -> None:
         """``formats``: whether each parameter is in binary form, as libpq wants it."""
         if self._connection.prepare_threshold is None:
             self._pgconn.send_query_params(

@@ -7,6 +7,7 @@ nobody took, and waiting for them holds requests back, and thereby coalesces the
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class AMQPCarrier:
         self._channel: aiormq.Channel | None = None
         self._queue: AbstractChannel | None = None
         self._publishing: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
         self._supervisor: asyncio.Task[None] | None = None
         self._reply_to = ""
         self._last_complaint = ""
@@ -99,6 +101,7 @@ class AMQPCarrier:
             delivery_mode=NON_PERSISTENT,
             expiration=self._expiration,
             reply_to=self._reply_to,
+            message_id=str(next(self._numbers)),  # by which a returned one is known; otherwise a random UUID is made
         )
         try:
             outcome = await channel.basic_publish(

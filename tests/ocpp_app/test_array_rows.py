@@ -125,27 +125,30 @@ def stored(row: models.Model) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("is_alone", [True, False], ids=["alone", "with another"])
 @pytest.mark.parametrize("name", MAKERS)
-def test_an_insert_writes_what_django_writes(name: str, connector: Connector) -> None:
+def test_an_insert_writes_what_django_writes(name: str, is_alone: bool, connector: Connector) -> None:
     row = MAKERS[name](connector)
     type(row)._default_manager.bulk_create([row])
     expected = stored(row)
     type(row)._default_manager.all().delete()
     row.pk = None if isinstance(row._meta.pk, models.AutoField) else row.pk
-    statement = array_rows.insert([row], ignore_conflicts=False)
+    rows = [row] if is_alone else [row, row]
+    statement = array_rows.insert(rows, ignore_conflicts=not is_alone)  # of some there may be but one
     assert statement is not None, "the fast path does not take this model any more"
     round_trips.run([statement])
     assert stored(row) == expected
 
 
+@pytest.mark.parametrize("is_alone", [True, False], ids=["alone", "with another"])
 @pytest.mark.parametrize("name", MAKERS)
-def test_an_update_writes_what_django_writes(name: str, connector: Connector) -> None:
+def test_an_update_writes_what_django_writes(name: str, is_alone: bool, connector: Connector) -> None:
     row = MAKERS[name](connector)
     type(row)._default_manager.bulk_create([row])
     expected = stored(row)
     names = [field.name for field in row._meta.concrete_fields if field.null and field.attname in expected]
     type(row)._default_manager.update(**dict.fromkeys(names))
-    statement = array_rows.update([row], names)
+    statement = array_rows.update([row] if is_alone else [row, row], names)
     assert statement is not None, "the fast path does not take this model any more"
     round_trips.run([statement])
     assert stored(row) == expected

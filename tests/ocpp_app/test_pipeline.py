@@ -40,7 +40,9 @@ def names(connection: Connection) -> list[str]:
 
 
 def prepared(connection: Connection) -> int:
-    found = connection.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE '\\_ocpp%%'", []).fetchone()
+    found = connection.execute(
+        "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE '\\_ocpp%%' AND statement <> 'BEGIN'", []
+    ).fetchone()
     assert found is not None
     return int(found[0])
 
