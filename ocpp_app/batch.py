@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db import DatabaseError, models
+from django.db import Error, models
 from django.dispatch import Signal
 
 from ocpp_app import bulk, loads, round_trips
@@ -488,7 +488,7 @@ class Batch:
         try:
             self._flush(and_commit=and_commit)
         except BaseException:
-            with suppress(DatabaseError):  # what failed is known already
+            with suppress(Error):  # what failed is known already
                 round_trips.settle()
             raise
 
@@ -501,7 +501,11 @@ class Batch:
             writes.send()
             self._insert_messages(writes)
             query = self._queries_at_end.get(function)
-            function(self, items, *writes.fetch_ahead([] if query is None else [query(items)]))
+            if query is None:
+                writes.send()
+                function(self, items)
+            else:
+                function(self, items, *writes.fetch_ahead([query(items)]))
         self._insert(writes)
         self._insert_messages(writes)
         self._update(writes)
