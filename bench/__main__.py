@@ -55,7 +55,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 class Benchmark:
-    """All rounds; systems are started when they are first needed and stay until the end."""
+    """All rounds; systems are started when they are first needed and stay, unless a load wants them new."""
 
     def __init__(self, options: argparse.Namespace, folder: Path, stack: ExitStack) -> None:
         self._options = options
@@ -73,6 +73,8 @@ class Benchmark:
             for scenario in self._scenarios:
                 print(f"\nround {number}: {scenario.title}", flush=True)
                 for name in self._in_turn(scenario, number):
+                    if scenario.starts_anew:
+                        self._end(name)
                     self._measure(self._system(name), scenario, number)
 
     def _measure(self, system: System, scenario: Scenario, number: int) -> None:
@@ -96,10 +98,14 @@ class Benchmark:
             most = max(scenario.chargers for scenario in self._scenarios if name in scenario.systems)
             stored = Stored(self._options.messages, self._options.meter_values)
             system = SYSTEMS[name](self._folder, most, stored)
-            self._stack.callback(system.stop)
-            system.start()
             self._running[name] = system
+            self._stack.callback(self._end, name)
+            system.start()
         return self._running[name]
+
+    def _end(self, name: str) -> None:
+        if (system := self._running.pop(name, None)) is not None:
+            system.stop()
 
     def _names(self) -> list[str]:
         if self._options.scenario:

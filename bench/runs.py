@@ -29,6 +29,8 @@ class Scenario(msgspec.Struct, frozen=True):
     """open: the rate, as a share of what a system did in ``closed-50`` in the same round."""
     rate_of: str = ""
     """Which system's; its own where empty."""
+    starts_anew: bool = False
+    """Whether its systems are started for it alone: where memory is measured, an earlier load would have taken it."""
 
 
 class Measurement(msgspec.Struct):

@@ -33,10 +33,11 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario("storm", "5 000 charge points connect, boot, report two statuses", "storm", 5000, ("scaled", "bare")),
         Scenario(
-            "idle", "5 000 idle connections", "idle", 5000, ("scaled", "bare"), seconds=35.0
+            "idle", "5 000 idle connections", "idle", 5000, ("scaled", "bare"), seconds=35.0, starts_anew=True,
         ),
         Scenario(
-            "site", "20 charge points with MeterValues every 10 s", "site", 20, ("runcsms",), seconds=60.0
+            "site", "20 charge points with MeterValues every 10 s", "site", 20, ("runcsms",), seconds=60.0,
+            starts_anew=True,
         ),
         Scenario(
             "growth", "1 000 charge points, closed loop, empty and grown database", "closed", CHARGE_POINTS,

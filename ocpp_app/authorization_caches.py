@@ -40,6 +40,8 @@ HAS_NONE = frozenset({ClearCacheStatus.Rejected, ErrorCode.NotSupported, ErrorCo
 """What a charge point without a cache answers (errata 3.23)."""
 RETRY_AFTER = timedelta(minutes=5)
 """How long after a ClearCache.req that was not answered another one is sent."""
+NEW_AT_ONCE = 200
+"""Of thousands that were imported, so many are remembered before the worker looks after frames again."""
 PORTION = 1_000
 """So many idTags are written in one statement, and so many charge points locked in one transaction."""
 
@@ -67,8 +69,9 @@ def note_answer(request: OCPPRequest) -> None:
 # -- what outdates them --------------------------------------------------------------------------------------
 
 
-def note_stricter_tags(now: datetime) -> None:
-    """Mark the caches that may hold more than the idTags now allow, and remember what they will have been told.
+def note_stricter_tags(now: datetime) -> bool:
+    """Mark the caches that may hold more than the idTags now allow, and remember what they will have been told; returns
+    whether there are more new tags to be remembered.
 
     What is not marked when it ends early is found again: it is remembered last.
     """
@@ -76,7 +79,9 @@ def note_stricter_tags(now: datetime) -> None:
     gone = list(ToldTag.objects.filter(tag=None))
     for told in gone:
         outdated[told.organisation_id].add(told.key)
-    changed = [*_new_tags(), *_changed_tags()]
+    new = _new_tags()
+    has_more = len(new) == NEW_AT_ONCE
+    changed = new if has_more else [*new, *_changed_tags()]
     for told_now, before in changed:
         if before is not None and _is_stricter(told_now, before):
             outdated[before.organisation_id].add(before.key)
@@ -85,6 +90,7 @@ def note_stricter_tags(now: datetime) -> None:
     with transaction.atomic():
         ToldTag.objects.filter(pk__in=[told.pk for told in gone]).delete()
         _remember([told_now for told_now, _before in changed])
+    return has_more
 
 
 Change = tuple[ToldTag, ToldTag | None]
@@ -92,8 +98,8 @@ Change = tuple[ToldTag, ToldTag | None]
 
 
 def _new_tags() -> list[Change]:
-    """The idTags of which nobody has been told yet."""
-    tags = IdTag.objects.filter(told=None).select_related("parent")
+    """Some of the idTags of which nobody has been told yet; of none of them can a cache hold too much."""
+    tags = list(IdTag.objects.filter(told=None).select_related("parent").order_by("pk")[:NEW_AT_ONCE])
     groups = _groups() if tags else {}
     return [(_as_it_is(tag, groups), None) for tag in tags]
 

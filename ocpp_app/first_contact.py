@@ -44,14 +44,10 @@ Planned = tuple[str, Request, ConfigurationKey | ConnectorAvailability | None]
 
 SOURCE = "first contact"
 SOURCES = (SOURCE, configuration_rules.SOURCE, availability_rules.SOURCE)
-AT_ONCE = 100
-"""Charge points in one database transaction."""
+AT_ONCE = 50
+"""Charge points in one database transaction: the worker that does it has frames to answer."""
 LOOKED_AT_AT_ONCE = 1_000
 """Charge points that are locked in one transaction to be looked at soon."""
-PORTIONS = 3
-"""So often in one run: the worker that does it has frames to answer."""
-COMMANDS_AT_ONCE = 100
-"""So many commands in one run, and the few more of the last charge points: every second or two there is another."""
 BUSY = timedelta(seconds=15)
 """When to look again at a charge point that has not answered yet."""
 CHARGING = timedelta(minutes=1)
@@ -61,19 +57,18 @@ AFTER_FAILURE = timedelta(minutes=10)
 """When to look again at one that could not be looked after: until then it keeps nobody else waiting."""
 
 
-def review() -> None:
-    """Look after what is due, until it is enough for once."""
+def review() -> bool:
+    """Look after some of those that are due; returns whether to go on at once. Once there are commands to be sent, the
+    others wait for the next time, a second or two later."""
     _settle_templates()
-    planned = 0
-    for _portion in range(PORTIONS):
-        identities = _due(timezone.now())
-        if not identities or planned >= COMMANDS_AT_ONCE:
-            break
-        counts, failed = commit_each_if_need_be(_review_some, identities)
-        planned += sum(counts)
-        if failed:
-            bad = Inquiry.objects.filter(charge_point__identity__in=failed)
-            bad.update(due_at=timezone.now() + AFTER_FAILURE)
+    identities = _due(timezone.now())
+    if not identities:
+        return False
+    counts, failed = commit_each_if_need_be(_review_some, identities)
+    if failed:
+        bad = Inquiry.objects.filter(charge_point__identity__in=failed)
+        bad.update(due_at=timezone.now() + AFTER_FAILURE)
+    return len(identities) == AT_ONCE and not any(counts)
 
 
 def _due(now: datetime) -> list[str]:

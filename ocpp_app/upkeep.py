@@ -106,16 +106,18 @@ def _flag(batch: Batch, rows: list[Transaction]) -> None:
         batch.send(signals.anomaly_found, Anomaly, charge_point=row.charge_point, transaction=row, anomaly=anomaly)
 
 
-def keep_lists_and_caches() -> None:
+def keep_lists_and_caches() -> bool:
     """Let local authorization lists and authorization caches follow the idTags, at every charge point that can be
-    asked; the others when they connect. So many at once; the rest the next time."""
+    asked; the others when they connect. So many at once; the rest the next time. Returns whether to go on at once."""
+    has_more = False
     if conf.clear_cache():  # first: the lists of charge points say which caches need it
-        authorization_caches.note_stricter_tags(timezone.now())
+        has_more = authorization_caches.note_stricter_tags(timezone.now())
         if caches := authorization_caches.to_be_cleared(timezone.now(), AT_ONCE):
             _commit(partial(authorization_caches.clear, rows=caches))
     rows, goals = local_list_rules.differing(timezone.now())
     if rows:
         commit_each_if_need_be(partial(local_list_rules.ask, goals=goals), rows[:AT_ONCE])
+    return has_more
 
 
 def keep_charging_profiles() -> None:

@@ -5,8 +5,8 @@ One worker at a time does it, by a lease in the database and the database's cloc
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -41,6 +41,8 @@ from ocpp_app.work import Items
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Task = Callable[[], object]
+"""Returns what is to be sent, or True when it is to go on in a moment."""
 
 LEASE = "housekeeping"
 LEASE_FOR = timedelta(seconds=10)
@@ -71,6 +73,10 @@ class Housekeeping:
         self._review_due = started + REVIEW_EVERY_S
         self._prune_due = started + PRUNE_EVERY_S
         self._calm_since = started
+        self._rests_until = started
+        self._held_at = started
+        self._tasks: deque[Task] = deque()
+        """What is due of a round that has begun, in this order."""
 
     def note_outage(self) -> None:
         """The database was away: what seems silent may have spoken."""
@@ -81,59 +87,70 @@ class Housekeeping:
         self._calm_since = self._clock()
 
     def run_when_due(self) -> Items:
-        """Do what is due; returns what is to be sent."""
-        now = self._clock()
-        if now < self._commands_due:
-            return {}
+        """Do all that is due; returns what is to be sent."""
         items: Items = defaultdict(list)
+        while self._is_due():
+            for queue, some in self.run_next_due().items():
+                items[queue].extend(some)
+        return items
+
+    def run_next_due(self) -> Items:
+        """Do the next of what is due, so that frames wait for no more than that; returns what is to be sent."""
+        if not self._is_due():
+            return {}
+        now = self._clock()
         try:
-            self._run(now, items)
+            return self._do_next(now)
         except DatabaseError as error:  # it is unavailable, or the lease cannot be had
             logger.error("Housekeeping could not use the database: %s", error)
             if not is_conflict(error):
                 self.note_outage()
             connection.close()
-            self._commands_due = now + GATEWAYS_EVERY_S
-        return items
+            self._rests_until = now + GATEWAYS_EVERY_S
+            return {}
 
-    def _run(self, now: float, items: Items) -> None:
-        """What is interrupted by an outage is due again afterwards; what fails by itself is, when it is due anyway."""
-        self._commands_due = now + COMMANDS_EVERY_S[conf.relay()]
-        if not self._hold_lease():
-            return
+    def _is_due(self) -> bool:
+        now = self._clock()
+        return now >= self._rests_until and (bool(self._tasks) or now >= self._commands_due)
+
+    def _do_next(self, now: float) -> Items:
+        """What is interrupted by an outage is done afterwards; what fails by itself, when it is due anyway."""
+        if not self._tasks:
+            self._commands_due = now + COMMANDS_EVERY_S[conf.relay()]
+            if self._hold_lease(now):
+                self._tasks.extend(self._due(now))
+            return {}
+        if now - self._held_at > LEASE_FOR.total_seconds() / 2 and not self._hold_lease(now):
+            self._tasks.clear()
+            return {}
+        task = self._tasks[0]
+        is_too_soon = task is close_silent_gateways and now - self._calm_since < CALM_S
+        done = None if is_too_soon else guarded(task)
+        self._tasks.popleft()
+        if done is True:  # there is more
+            self._tasks.append(task)
+        return done if isinstance(done, dict) else {}
+
+    def _due(self, now: float) -> Iterator[Task]:
         if now >= self._gateways_due:
-            if now - self._calm_since >= CALM_S:
-                guarded(close_silent_gateways)
-            self._add(items, guarded(give_up_overdue_commands))
-            guarded(upkeep.expire_reservations)
-            guarded(upgrades.review)
-            guarded(upkeep.end_tasks)
-            guarded(campaigns.review)
             self._gateways_due = now + GATEWAYS_EVERY_S
+            yield from (close_silent_gateways, give_up_overdue_commands, upkeep.expire_reservations, upgrades.review)
+            yield from (upkeep.end_tasks, campaigns.review)
         if now >= self._wanted_due:
-            guarded(upkeep.keep_lists_and_caches)
-            guarded(upkeep.keep_charging_profiles)
             self._wanted_due = now + conf.tell_changes_every_s()
+            yield from (upkeep.keep_lists_and_caches, upkeep.keep_charging_profiles)
         if now >= self._review_due:
-            guarded(upkeep.note_never_stopped)
-            guarded(logins.forget_old)
-            guarded(upkeep.note_power)
-            guarded(certificate_signing.end_undelivered)
             self._review_due = now + REVIEW_EVERY_S
+            yield from (upkeep.note_never_stopped, logins.forget_old, upkeep.note_power)
+            yield certificate_signing.end_undelivered
         if now >= self._prune_due:
-            guarded(partial(retention.prune_in_background, self._name))
             self._prune_due = now + PRUNE_EVERY_S
-        guarded(first_contact.review)
-        guarded(certificate_signing.sign_in_background)
-        self._add(items, guarded(dispatch_queued_commands))
-        self._add(items, guarded(send_again))
+            yield partial(retention.prune_in_background, self._name)
+        yield from (first_contact.review, certificate_signing.sign_in_background)
+        yield from (dispatch_queued_commands, send_again)
 
-    @staticmethod
-    def _add(items: Items, more: Items | None) -> None:
-        for queue, some in (more or {}).items():
-            items[queue].extend(some)
-
-    def _hold_lease(self) -> bool:
+    def _hold_lease(self, now: float) -> bool:
+        self._held_at = now
         TALLY.holds_lease = False  # also when the database does not answer
         TALLY.holds_lease = leases.hold(LEASE, self._name, LEASE_FOR)
         return TALLY.holds_lease

@@ -100,7 +100,7 @@ class Worker:
             self._handle(works)
         if len(works) >= conf.worker_batch():
             self._housekeeping.note_backlog()
-        if items := self._housekeeping.run_when_due():
+        if items := self._housekeeping.run_next_due() if works else self._housekeeping.run_when_due():
             self._publish(items)
         self._give_back_undeliverable()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from ocpp_app import local_lists, upkeep
+from ocpp_app import authorization_caches, local_lists, upkeep
 from ocpp_app.models import (
     AuthorizationCache,
     ChargePointGroup,
@@ -179,3 +179,13 @@ def test_setting_switches_it_off(wire: Wire, settings: Any) -> None:
     settings.OCPP_CLEAR_CACHE = False
     block()
     assert cleared(wire) == 0
+
+
+def test_imported_tags_are_remembered_some_at_a_time(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authorization_caches, "NEW_AT_ONCE", 10)
+    IdTag.objects.bulk_create(IdTag(id_tag=f"NEW{number}", key=f"NEW{number}") for number in range(25))
+    IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
+    runs = [upkeep.keep_lists_and_caches() for _run in range(3)]
+    assert runs == [True, True, False]
+    assert not IdTag.objects.filter(told=None).exists()
+    assert cleared(wire) == 1

@@ -1,15 +1,16 @@
 """What nobody asks for: gateways that fell silent, commands that were forgotten; by one worker at a time."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ocpp_app import outbound, sessions
+from ocpp_app import first_contact, outbound, sessions, upgrades, upkeep
 from ocpp_app.models import ChargePoint, Command, CommandState, Gateway, Lease, RegistrationStatus, Session
 from ocpp_app.rpc import command_care, housekeeping
 from ocpp_app.rpc.command_care import dispatch_queued_commands, give_up_overdue_commands, send_again
@@ -307,3 +308,53 @@ def test_gateway_is_asked_for_a_command_of_a_session_that_is_over(wire: Wire, co
     connect()
     ((_queue, (item,)),) = send_again().items()
     assert item.session == wire.session  # type: ignore[union-attr]
+
+
+def test_frames_wait_for_one_task_and_not_for_all(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def review() -> bool:
+        done.append("review")
+        return done.count("review") < 3
+
+    for name in ("expire_reservations", "end_tasks"):
+        monkeypatch.setattr(upkeep, name, partial(done.append, name))
+    monkeypatch.setattr(first_contact, "review", review)
+    keeper = Housekeeping("worker-1", clock)
+    keeper.run_when_due()
+    done.clear()
+    clock.now += 60
+    turns = []
+    for _turn in range(100):
+        before = len(done)
+        keeper.run_next_due()
+        turns.append(len(done) - before)
+    assert max(turns) == 1
+    assert done == ["expire_reservations", "end_tasks", "review", "review", "review"]
+    clock.now += 60
+    done.clear()
+    keeper.run_when_due()
+    assert done == ["expire_reservations", "end_tasks", "review", "review", "review"]
+
+
+def test_a_task_that_an_outage_interrupts_is_done_afterwards(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def fail_once() -> None:
+        done.append("review")
+        if len(done) == 1:
+            raise OperationalError("the connection was lost")
+
+    keeper = Housekeeping("worker-1", clock)
+    keeper.run_when_due()
+    monkeypatch.setattr(upgrades, "review", fail_once)
+    monkeypatch.setattr(upkeep, "end_tasks", lambda: done.append("tasks"))
+    monkeypatch.setattr(housekeeping, "is_unavailable", lambda error: True)
+    clock.now += 60
+    keeper.run_when_due()
+    assert done == ["review"]
+    keeper.run_when_due()  # it rests
+    assert done == ["review"]
+    clock.now += 5
+    keeper.run_when_due()
+    assert done == ["review", "review", "tasks"]
