@@ -83,11 +83,11 @@ async def test_many_commands_at_once_go_out_one_by_one_while_the_charge_point_ca
     assert len(set(order)) == MANY
     for job in issued[2:]:
         assert [unique_id for unique_id in order if unique_id in job] == job
-    # Each costs its timeout, and no more than a moment on top.
+    # Each costs its timeout, and no more than a moment on top; after one that came late the next comes sooner.
     came = [received.at for received in asked_of(slow, issued)]
     gaps = [later - earlier for earlier, later in pairwise(came)]
     assert len(gaps) == FEW - 1
-    assert all(TIMEOUT_S * 0.95 <= gap < TIMEOUT_S + 5 for gap in gaps), gaps
+    assert all(TIMEOUT_S * 0.8 <= gap < TIMEOUT_S + 5 for gap in gaps), gaps
 
 
 def asked_of(charger: Commanded, issued: Any) -> list[Any]:

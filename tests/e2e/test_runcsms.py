@@ -173,7 +173,7 @@ def test_it_ends_tls_by_itself_and_reads_new_certificates_without_dropping_anybo
     pair = authority.issue("localhost")
     system = launcher.single(WSGATE_TLS_CERT=pair.certificate, WSGATE_TLS_KEY=pair.key)
     url = f"wss://{HOST}:{system.ws_ports[0]}/ocpp"
-    assert f"{url}/<identity>" in system.runcsms.output()
+    system.runcsms.wait_for_output(f"{url}/<identity>")
     context = client_context(authority)
     with connect(f"{url}/TLS-1", ssl=context, subprotocols=[Subprotocol("ocpp1.6")], proxy=None) as websocket:
         system.runcsms.send(signal.SIGHUP)

@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 from io import StringIO
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -226,7 +227,7 @@ def test_workers_prune_once_a_day(backend: Backend, settings: Any) -> None:
     make_messages(charge_point, OLD, YOUNG)
 
     def keep_house(minutes: float) -> None:
-        clock = iter([0.0] + [minutes * 60] * 5)
+        clock = chain([0.0], repeat(minutes * 60))
         housekeeping.Housekeeping("worker-1", clock=lambda: next(clock)).run_when_due()
         for thread in threading.enumerate():
             if thread.name == "prune":
