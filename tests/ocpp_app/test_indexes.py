@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from ocpp_app import triggers
 from ocpp_app.models import (
@@ -145,7 +146,12 @@ def test_sqlite_takes_the_index_of_few_rows(rows: Any, name: str) -> None:
 
 
 def test_who_waits_for_a_triggered_message_looks_at_the_newest_ones_of_its_charge_point() -> None:
-    charge_point = ChargePoint.objects.create(identity="CP001")
+    charge_point, other = (ChargePoint.objects.create(identity=identity) for identity in ("CP001", "CP002"))
+    now = timezone.now()
+    Message.objects.bulk_create(Message(charge_point=other, direction="in", raw="[]", at=now) for _number in range(500))
+    if connection.vendor == "postgresql":  # of a table that was empty when it was last looked at any index would do
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE ocpp_app_message")
     _use_indexes()
     with CaptureQueriesContext(connection) as captured:
         assert triggers._candidates(charge_point, "Heartbeat", 0) == []
