@@ -22,6 +22,10 @@ from psycopg.types.net import CidrBinaryLoader, InetBinaryLoader
 from psycopg.waiting import Ready, Wait
 
 Rows = list[tuple[Any, ...]]
+Statements = Sequence[tuple[str, Sequence[Any]]]
+"""SQL with ``%s``, and its parameters."""
+Arrival = Callable[[], None] | None
+"""What is done when a statement's result is here; None: the caller wants it."""
 Communication = Generator[Wait, Ready | int, list[PGresult]]
 
 STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
@@ -34,7 +38,7 @@ _numbers = count(1)
 
 def execute(
     connection: "Connection[Any]",
-    statements: Sequence[tuple[str, Sequence[Any]]],
+    statements: Statements,
     meanwhile: Callable[[], None] | None = None,
 ) -> list[Rows]:
     """Execute statements (SQL with ``%s``, and its parameters) in one round trip; see ``Trip.finish``."""
@@ -58,19 +62,17 @@ class Trip:
             known = _known[connection] = _Known({}, Transformer(_Context(_adapters(), None)))
         self._names, self._transformer = known
         self._new_names: dict[str, bytes] = {}
-        self._arrivals: list[Callable[[], None] | None] = []
-        """For each result to come: what is to be done then; None: the caller wants it."""
+        self._arrivals: list[Arrival] = []
+        """One for each result to come."""
         self.is_under_way = False
 
-    def send(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    def send(self, statements: Statements) -> None:
         """Let the server begin with these, whose rows nobody wants; waits for nothing."""
         with self._closed_if_broken():
             self._queue(statements, _nothing)
             self._pgconn.flush()
 
-    def fetch(
-        self, statements: Sequence[tuple[str, Sequence[Any]]], behind: Sequence[tuple[str, Sequence[Any]]]
-    ) -> list[Rows]:
+    def fetch(self, statements: Statements, behind: Statements) -> list[Rows]:
         """The rows of these statements; those behind them are sent with them, and not waited for."""
         with self._closed_if_broken():
             self._queue(statements, None)
@@ -85,9 +87,7 @@ class Trip:
                 self.finish(())
             raise
 
-    def finish(
-        self, statements: Sequence[tuple[str, Sequence[Any]]], meanwhile: Callable[[], None] | None = None
-    ) -> list[Rows]:
+    def finish(self, statements: Statements, meanwhile: Callable[[], None] | None = None) -> list[Rows]:
         """The rows of these statements, when they and all before them are done. ``meanwhile`` is called when they are
         on their way; it neither raises nor uses the connection."""
         with self._closed_if_broken():
@@ -114,7 +114,7 @@ class Trip:
                 raise OperationalError(f"The connection to the database was lost: {error}") from error
             raise
 
-    def _queue(self, statements: Sequence[tuple[str, Sequence[Any]]], arrival: Callable[[], None] | None) -> None:
+    def _queue(self, statements: Statements, arrival: Arrival) -> None:
         if not self.is_under_way:
             self.is_under_way = True
             self._pgconn.enter_pipeline_mode()
@@ -124,7 +124,7 @@ class Trip:
             self._send(sql, parameters if all(formats) else [_dump(value) for value in parameters], formats)
             self._arrivals.append(arrival)
 
-    def _rows(self, awaited: Sequence[Callable[[], None] | None], results: Sequence[PGresult]) -> list[Rows]:
+    def _rows(self, awaited: Sequence[Arrival], results: Sequence[PGresult]) -> list[Rows]:
         return [_rows(self._transformer, result) for result in self._wanted(awaited, results)]
 
     def _begin(self) -> None:
@@ -152,7 +152,7 @@ class Trip:
             self._arrivals.append(partial(self._names.__setitem__, sql, name))
         return name
 
-    def _wanted(self, awaited: Sequence[Callable[[], None] | None], results: Sequence[PGresult]) -> list[PGresult]:
+    def _wanted(self, awaited: Sequence[Arrival], results: Sequence[PGresult]) -> list[PGresult]:
         wanted = []
         for arrival, result in zip(awaited, results, strict=True):
             if result.status not in OK:

@@ -129,6 +129,8 @@ def _execute(
         sent = [*statements, _COMMIT] if and_commit else statements
         with database.wrap_database_errors:
             return _ended(database).finish(sent, meanwhile)[: len(statements)]
+    if database in _under_way:  # somebody looks on since they were sent
+        settle()
     found: list[Rows] = []
     with database.cursor() as cursor:
         for statement in statements:
