@@ -88,7 +88,9 @@ async def test_each_process_of_a_cluster_says_what_it_does(watched: Watched) -> 
     async with wired(watched.urls, "CP", 4) as wires:
         for wire in wires:
             await wire.call("Heartbeat")
-        assert number_of(heartbeats, *texts("worker")) == before + 4
+        wait_until(  # a worker counts an answer when it is out
+            lambda: number_of(heartbeats, *texts("worker")) == before + 4, "four heartbeats are counted"
+        )
         assert number_of(let_in, *texts("wsgate")) == let_in_before + 4
     for job in ("worker", "events"):
         for port in watched.ports[job]:
