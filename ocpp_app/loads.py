@@ -90,7 +90,7 @@ def limited_tags(organisation_ids: Iterable[int | None], keys: Iterable[str]) ->
 
 @cache
 def _limited_tags_sql() -> str:
-    limited = f"{_tags_condition()} AND concurrent_limit IS NOT NULL"
+    limited = f"{_is_wanted_tag()} AND concurrent_limit IS NOT NULL"
     return f"SELECT 1 FROM {_table(IdTag)} WHERE {limited} ORDER BY key, id {_for_update()}"
 
 
@@ -113,11 +113,16 @@ def tags(organisation_ids: Iterable[int | None], keys: Iterable[str]) -> Query[l
 def _tags_sql() -> str:
     groups = connection.ops.quote_name(IdTag.groups.through._meta.db_table)
     restricted = f"EXISTS (SELECT 1 FROM {groups} WHERE idtag_id = {_table(IdTag)}.id)"
-    return f"{_select(IdTag, restricted)} WHERE {_tags_condition()}"
+    return f"{_select(IdTag, restricted)} WHERE {_is_wanted_tag()}"
 
 
-def _tags_condition() -> str:
-    return f"{_any_of('organisation_id', 'bigint')} AND {_any_of('key', 'varchar')}"
+def _is_wanted_tag() -> str:
+    """Whether a tag has one of the organisations in a parameter from ``_numbers``, and a key in one from ``_texts``."""
+    if on_sqlite():
+        return f"{_any_of('organisation_id', 'bigint')} AND {_any_of('key', 'varchar')}"
+    # Each looked up by itself: given both lists, the index may be read through for the first alone.
+    one = f"SELECT id FROM {_table(IdTag)} WHERE organisation_id = o.number AND key = k.word"
+    return _among("id", f"SELECT ({one}) FROM unnest(%s::bigint[]) AS o(number), unnest(%s::varchar[]) AS k(word)")
 
 
 def transactions(
@@ -142,7 +147,7 @@ def transactions(
 def _transactions_sql(*, is_starting: bool) -> str:
     """``is_starting``: with what only a start asks for, which takes half of the time."""
     here = f"SELECT id FROM {_table(Connector)} WHERE {_any_of('charge_point_id', 'bigint')}"
-    counted = f"SELECT id FROM {_table(IdTag)} WHERE {_tags_condition()} AND concurrent_limit IS NOT NULL"
+    counted = f"SELECT id FROM {_table(IdTag)} WHERE {_is_wanted_tag()} AND concurrent_limit IS NOT NULL"
     # Their keys first, each kind by its own index: an OR of all this would be looked at once more for each row.
     keys = [
         "SELECT value FROM json_each(%s)" if on_sqlite() else "SELECT unnest(%s::integer[])",
@@ -150,20 +155,21 @@ def _transactions_sql(*, is_starting: bool) -> str:
     ]
     of_starts = [
         f"SELECT id FROM {_table(Transaction)} WHERE is_active AND {_among('tag_id', counted)}",
-        f"SELECT t.id FROM {_pairs()} JOIN {_table(Transaction)} AS t "
-        "ON t.charge_point_id = p.number AND t.start_timestamp = p.at",
+        _started(),
     ]
     keys += of_starts if is_starting else []
     return f"{_select(Transaction)} WHERE {_among('id', ' UNION ALL '.join(keys))} ORDER BY id"
 
 
-def _pairs() -> str:
-    """The pairs of a parameter from ``_numbers`` and one from ``_times``."""
+def _started() -> str:
+    """The ids of the transactions that began at a charge point in a parameter from ``_numbers``, at its time in one
+    from ``_times``."""
+    began = f"{_table(Transaction)} AS t {{}} t.charge_point_id = p.number AND t.start_timestamp = p.at"
     if on_sqlite():
-        return (
-            "(SELECT n.value AS number, a.value AS at FROM json_each(%s) AS n JOIN json_each(%s) AS a USING (key)) AS p"
-        )
-    return "unnest(%s::bigint[], %s::timestamptz[]) AS p(number, at)"
+        pairs = "SELECT n.value AS number, a.value AS at FROM json_each(%s) AS n JOIN json_each(%s) AS a USING (key)"
+        return f"SELECT t.id FROM ({pairs}) AS p JOIN {began.format('ON')}"
+    each = f"SELECT t.id FROM {began.format('WHERE')}"  # looked up by itself, as tags are
+    return f"SELECT unnest(ARRAY({each})) FROM unnest(%s::bigint[], %s::timestamptz[]) AS p(number, at)"
 
 
 class Reading(NamedTuple):

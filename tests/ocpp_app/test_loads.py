@@ -1,15 +1,15 @@
 """What a batch reads in one go equals what the ORM reads."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import models
+from django.db import connection, models
 from django.db.models.signals import post_init
 
-from ocpp_app import loads
+from ocpp_app import loads, round_trips
 from ocpp_app.models import (
     ChargePoint,
     ChargePointGroup,
@@ -19,6 +19,7 @@ from ocpp_app.models import (
     Gateway,
     IdTag,
     Message,
+    Organisation,
     Reservation,
     ReservationState,
     SecurityUpgrade,
@@ -28,6 +29,7 @@ from ocpp_app.models import (
     Transaction,
     UpgradeState,
 )
+from ocpp_app.round_trips import Query, Statement
 
 pytestmark = pytest.mark.django_db
 
@@ -258,3 +260,52 @@ def test_open_reservations(charge_points: list[ChargePoint]) -> None:
     found = loads.reservations([charge_points[0].pk]).fetch()
     expected = Reservation.objects.filter(charge_point=charge_points[0]).exclude(status=ReservationState.EXPIRED)
     assert_same(found, expected.order_by("pk"))
+
+
+# -- what a look-up reads, however small its table was when PostgreSQL last looked at it ---------------------
+
+
+def most_rows_read(query: Query[Any]) -> float:
+    """The most rows that a step of the plan reads, those that it throws away among them."""
+    explain = Statement(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.statement.sql}", query.statement.parameters)
+    *_ahead, plan = round_trips.fetch([*round_trips.by_index(), Query(explain, lambda rows: rows[0][0])])
+
+    def steps(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for child in node.get("Plans", ()):
+            yield from steps(child)
+
+    thrown_away = ("Rows Removed by Filter", "Rows Removed by Join Filter")
+    return max(
+        (step["Actual Rows"] + sum(step.get(name, 0) for name in thrown_away)) * step["Actual Loops"]
+        for step in steps(plan[0]["Plan"])
+    )
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such statistics")
+def test_tags_are_looked_up_one_by_one_in_a_table_that_has_just_grown() -> None:
+    organisation = Organisation.default()
+    IdTag.objects.create(organisation=organisation, id_tag="FIRST")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ocpp_app_idtag")
+    names = [f"TAG{number:03}" for number in range(500)]
+    IdTag.objects.bulk_create(IdTag(organisation=organisation, id_tag=name, key=name) for name in names)
+    wanted, organisations = names[:10], [organisation.pk]
+    assert most_rows_read(loads.tags(organisations, wanted)) == 10
+    assert most_rows_read(loads.limited_tags(organisations, wanted)) == 10
+    starting = loads.transactions(ids=[], open_at=[], open_of=(organisations, wanted), started=[(1, NOW)])
+    assert most_rows_read(starting) == 10
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such statistics")
+def test_repeated_starts_are_looked_up_one_by_one_in_a_table_that_has_just_grown() -> None:
+    connectors = [connector_of(ChargePoint.objects.create(identity=f"CP{number}")) for number in range(100)]
+    transaction_at(connectors[0], start_timestamp=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ocpp_app_transaction")
+    for connector in connectors[1:]:
+        transaction_at(connector, start_timestamp=NOW, is_active=False)
+    starts = [(connector.charge_point_id, NOW) for connector in connectors[:5]]
+    query = loads.transactions(ids=[], open_at=[], open_of=([], []), started=starts)
+    assert len(query.fetch()) == 5
+    assert most_rows_read(query) == 5
