@@ -5,7 +5,7 @@ What has changed meanwhile shows in the locked rows, and the batch is run again.
 """
 
 from collections.abc import Iterable, Mapping
-from operator import attrgetter
+from operator import itemgetter
 
 from django.db import DEFAULT_DB_ALIAS
 
@@ -17,7 +17,7 @@ FIELDS = ("id", "organisation_id", "protocol", "is_strict")
 KEPT = 20_000
 """So many are remembered, at half a kilobyte each; then anew."""
 
-_values_of = attrgetter(*FIELDS)
+_values_of = itemgetter(*FIELDS)
 
 
 class ChargePointsChanged(Exception):
@@ -43,13 +43,13 @@ class Acquaintances:
         if len(self._rows) + len(charge_points) > KEPT:
             self._rows.clear()
         for identity, row in charge_points.items():
-            values = dict(zip(FIELDS, _values_of(row), strict=True))
+            values = dict(zip(FIELDS, _values_of(row.__dict__), strict=True))
             self._rows[identity] = rows.loaded(ChargePoint, values, DEFAULT_DB_ALIAS)
 
     def compare(self, known: Mapping[str, ChargePoint], charge_points: Mapping[str, ChargePoint]) -> None:
         """Raises ``ChargePointsChanged``, and forgets them, unless all are still as they were."""
         if known.keys() == charge_points.keys() and all(
-            _values_of(row) == _values_of(known[identity]) for identity, row in charge_points.items()
+            _values_of(row.__dict__) == _values_of(known[identity].__dict__) for identity, row in charge_points.items()
         ):
             return
         for identity in known:

@@ -173,7 +173,8 @@ def _table(model: type[models.Model]) -> str:
 
 def _inserted(model: type[models.Model], rows: Sequence[models.Model]) -> tuple[str, ...]:
     """The names of the fields to insert: all, but not a primary key that the database counts up."""
-    is_counted = isinstance(model._meta.pk, models.AutoField) and all(row.pk is None for row in rows)
+    key = model._meta.pk
+    is_counted = isinstance(key, models.AutoField) and all(row.__dict__.get(key.attname) is None for row in rows)
     return _field_names(model, with_key=not is_counted)
 
 
@@ -191,7 +192,7 @@ def _stamped(model: type[models.Model]) -> list[str]:
 def _waits_for_parent(model: type[models.Model], rows: Sequence[models.Model]) -> bool:
     """Whether a row was given its parent before that one had a key; the plain path then looks it up."""
     return any(
-        getattr(row, field.attname) is None and field.get_cached_value(row, default=None) is not None
+        row.__dict__.get(field.attname) is None and field.get_cached_value(row, default=None) is not None
         for field in _parents(model)
         for row in rows
     )

@@ -1,6 +1,6 @@
 """What an idTag may do (OCPP 1.6 §4.1, §7.2, §7.27)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ocpp_app import conf
 from ocpp_app.batch import Batch
@@ -12,8 +12,7 @@ KEPT_OF_ID_TAG = Transaction._meta.get_field("id_tag").max_length
 """How much of an over-long idTag a transaction keeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer about an idTag, and the row it is about (None for one that nobody registered)."""
 
     status: AuthorizationStatus

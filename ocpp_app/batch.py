@@ -78,7 +78,7 @@ class Batch:
     """The unit of work of one or more requests; see the module."""
 
     def __init__(self, now: datetime, meanwhile: Meanwhile | None = None) -> None:
-        """``meanwhile``: what is done while the database reads and writes; see ``round_trips``."""
+        """``meanwhile``: what is done while the database commits; see ``round_trips``."""
         self.now = now
         self._meanwhile = meanwhile
         self.charge_points: dict[str, ChargePoint] = {}
@@ -144,13 +144,17 @@ class Batch:
         """Say beforehand that a message will ask when this charge point has sent its last Authorize."""
         self._wanted_calls.add(charge_point.id)
 
-    def lock_and_read(self, known: Mapping[str, ChargePoint], relay_ids: Iterable[uuid.UUID]) -> list[Message]:
+    def lock_and_read(
+        self, known: Mapping[str, ChargePoint], relay_ids: Iterable[uuid.UUID], meanwhile: Meanwhile | None = None
+    ) -> list[Message]:
         """``lock_charge_points`` and ``read`` in one round trip; ``known``: the charge points as they were last seen,
-        with which the locked ones are to be compared then."""
+        with which the locked ones are to be compared then. ``meanwhile``: what is done while the database reads."""
         self.charge_points = dict(known)
-        return self.read(relay_ids, _locks(known))
+        return self.read(relay_ids, _locks(known), meanwhile)
 
-    def read(self, relay_ids: Iterable[uuid.UUID], ahead: Sequence[Query[Any]] = ()) -> list[Message]:
+    def read(
+        self, relay_ids: Iterable[uuid.UUID], ahead: Sequence[Query[Any]] = (), meanwhile: Meanwhile | None = None
+    ) -> list[Message]:
         """Read in one round trip what the messages have said that they will ask for (``expect_…``), and the frames
         that came before with these relay ids, which are returned. ``ahead``: what locks the charge points, unless they
         are locked already."""
@@ -166,7 +170,7 @@ class Batch:
             queries += [ids] if ids is not None else []
         if self._wanted_calls:
             queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
-        found = iter(round_trips.fetch(queries, meanwhile=self._meanwhile))
+        found = iter(round_trips.fetch(queries, meanwhile=meanwhile))
         if ahead:
             *_settings, locked = (next(found) for _ in ahead)
             self.charge_points = {row.identity: row for row in locked}
@@ -226,8 +230,9 @@ class Batch:
         by_id = {row.id: row for row in self.charge_points.values()}
         connectors = {}
         for connector in found:
-            Connector._meta.get_field("charge_point").set_cached_value(connector, by_id[connector.charge_point_id])
-            connectors[connector.charge_point_id, connector.number] = connector
+            number = connector.charge_point_id
+            connector._state.fields_cache["charge_point"] = by_id[number]
+            connectors[number, connector.number] = connector
         return connectors
 
     def connector_of(self, transaction: Transaction) -> Connector:
@@ -379,8 +384,8 @@ class Batch:
         return self._by_charge_point(loads.reservations(self._charge_point_ids).fetch())
 
     def _by_charge_point(self, found: Iterable[Reservation]) -> dict[int, list[Reservation]]:
-        charge_points = {row.pk: row for row in self.charge_points.values()}
-        connectors = {row.pk: row for row in self._connectors.values()}
+        charge_points = {row.id: row for row in self.charge_points.values()}
+        connectors = self._connectors_by_id
         by_charge_point: dict[int, list[Reservation]] = defaultdict(list)
         for row in found:
             row.charge_point = charge_points[row.charge_point_id]

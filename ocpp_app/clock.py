@@ -9,6 +9,11 @@ PAST = timedelta(days=180)
 """How long a charge point may have been offline before it delivers what it kept."""
 
 
+def now() -> datetime:
+    """Our own time, in UTC; Django's ``timezone.now`` asks its settings first."""
+    return datetime.now(UTC)
+
+
 def is_plausible(timestamp: datetime | None, received_at: datetime) -> bool:
     """Whether a charge point's timestamp can be true."""
     return timestamp is not None and received_at - PAST <= timestamp <= received_at + FUTURE

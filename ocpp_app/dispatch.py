@@ -202,7 +202,8 @@ def commit(handle: Callable[[Batch], Result], meanwhile: Meanwhile | None = None
         result = handle(batch)
         batch.flush(and_commit=not is_within_another)
         hooks = _take_hooks(database)
-    return result, AfterCommit([*hooks, *(_event(signal, arguments) for signal, arguments in batch.events)])
+    heard = [(signal, arguments) for signal, arguments in batch.events if signal.receivers]
+    return result, AfterCommit([*hooks, *(_event(signal, arguments) for signal, arguments in heard)])
 
 
 def commit_each_if_need_be(

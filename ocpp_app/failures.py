@@ -4,7 +4,7 @@ lost is kept."""
 import logging
 from datetime import datetime
 
-from ocpp_app import answers, calls, clock, frame_log
+from ocpp_app import answers, calls, frame_log
 from ocpp_app.batch import Batch
 from ocpp_app.models import ChargePoint, FailedMessage, Message
 from ocpp_app.signals import message_failed
@@ -23,7 +23,7 @@ def answer(batch: Batch, work: Work, failure: str) -> Items:
     charge_point = batch.charge_points.get(work.identity or "")
     if not isinstance(request, envelope.Frame) or charge_point is None:
         return {work.reply_to: [_reply_to_failed(request)]}
-    message = frame_log.inbound(charge_point, request, clock.from_epoch(request.at))
+    message = frame_log.inbound(charge_point, request)
     raw = None
     if isinstance(work.frame, Call):
         message.unique_id, message.action = str(work.frame.unique_id), work.frame.action

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from ocpp_app import rows
+from ocpp_app import clock, rows
 from ocpp_app.models import ChargePoint, Direction, Message
 from ocppj import envelope, frames
 from ocppj.frames import CallError, CallResult, MessageType
@@ -14,15 +14,15 @@ def readable(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def inbound(charge_point: ChargePoint, request: envelope.Frame, at: datetime) -> Message:
+def inbound(charge_point: ChargePoint, request: envelope.Frame) -> Message:
     """The row of a frame from a charge point, without an answer yet; its secrets left out."""
     return rows.new(
         Message,
-        charge_point=charge_point,
+        charge_point_id=charge_point.id,
         session_id=request.session,
         direction=Direction.INBOUND,
         raw=readable(redacted(request.raw)),
-        at=at,
+        at=clock.from_epoch(request.at),
         relay_id=request.relay_id,
     )
 

@@ -3,9 +3,8 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
-
-from django.utils import timezone
 
 from ocpp_app import answers, calls, clock, frame_log, lifecycle, logs, outbound, secrecy
 from ocpp_app.acquaintances import Acquaintances
@@ -35,6 +34,8 @@ class Handling:
         self.works = works
         self.acquaintances = acquaintances or Acquaintances()
         self.items: Items = defaultdict(list)
+        self.messages: dict[int, Message] = {}
+        """Rows of the frame log that were made ahead, by the number of the relay id."""
         self.connected: list[ChargePoint] = []
         self.planned: list[tuple[ChargePoint, Command]] = []
 
@@ -76,10 +77,11 @@ class Handling:
             earlier = self.batch.read(relay_ids) if relay_ids else []
         else:
             self.calls = self._decode(known)
-            earlier = self.batch.lock_and_read(known, relay_ids)
+            earlier = self.batch.lock_and_read(known, relay_ids, meanwhile=lambda: self._make_ready(known))
             self.acquaintances.compare(known, self.batch.charge_points)
         self.earlier = {row.relay_id: row for row in earlier}
-        self.answered: dict[uuid.UUID, envelope.Reply] = {}
+        self.answered: dict[int, envelope.Reply] = {}
+        """By the number of the relay id, which takes less time to look up."""
         self.sessions = Sessions(self.batch, [(work.request, work.gateway, work.reply_to) for work in self.works])
         command_ids = [command_id for work in self.works for command_id in work.command_ids]
         self.commands = self.batch.commands_by_id(command_ids) if command_ids else {}
@@ -88,13 +90,22 @@ class Handling:
             if command.charge_point_id in by_id:
                 command.charge_point = by_id[command.charge_point_id]
 
-    def _decode(self, charge_points: Mapping[str, ChargePoint]) -> dict[uuid.UUID, calls.DecodedCall]:
-        """The typed messages of all CALLs of these charge points, by relay id."""
+    def _decode(self, charge_points: Mapping[str, ChargePoint]) -> dict[int, calls.DecodedCall]:
+        """The typed messages of all CALLs of these charge points, by the number of the relay id."""
         return {
-            work.request.relay_id: calls.decode(self.batch, charge_point, work.frame)
+            work.request.relay_id.int: calls.decode(self.batch, charge_point, work.frame)
             for work in self.works
             if isinstance(work.frame, Call) and (charge_point := charge_points.get(work.request.identity))  # type: ignore[union-attr]
         }
+
+    def _make_ready(self, charge_points: Mapping[str, ChargePoint]) -> None:
+        """While the database reads: make the rows of the frame log. What cannot be made is made in its turn, and fails
+        there."""
+        for work in self.works:
+            if isinstance(work.request, envelope.Frame):
+                with suppress(Exception):
+                    charge_point = charge_points[work.request.identity]
+                    self.messages[work.request.relay_id.int] = frame_log.inbound(charge_point, work.request)
 
     def _reply(self, work: Work) -> envelope.Reply:
         request = work.request
@@ -125,31 +136,34 @@ class Handling:
     # -- frames ----------------------------------------------------------------------------------------------
 
     def _frame(self, work: Work, request: envelope.Frame) -> envelope.Reply:
-        earlier = self.earlier.get(request.relay_id)
+        earlier = self.earlier.get(request.relay_id) if self.earlier else None
         if earlier is not None:
             # Beside a CALL of ours stands the charge point's answer: that one is not answered.
             answer = earlier.answer if earlier.direction == Direction.INBOUND else ""
             return envelope.FrameReply(request.relay_id, answer.encode() or None)
-        if request.relay_id in self.answered:
-            return self.answered[request.relay_id]
+        number = request.relay_id.int
+        if number in self.answered:
+            return self.answered[number]
         charge_point = self.batch.charge_points.get(request.identity)
         if charge_point is None:
             return _unregistered(work, request)
-        self.answered[request.relay_id] = reply = self._frame_of(charge_point, work, request)
+        self.answered[number] = reply = self._frame_of(charge_point, work, request)
         return reply
 
     def _frame_of(self, charge_point: ChargePoint, work: Work, request: envelope.Frame) -> envelope.FrameReply:
-        received_at = clock.from_epoch(request.at)
+        message = self.messages.get(request.relay_id.int) or frame_log.inbound(charge_point, request)
+        received_at = message.at
         is_current = self.sessions.touch(charge_point, request.session)
         seen = charge_point.last_seen_at
         # Also when it lies ahead: the gateway's clock was fast and has been set back.
         if is_current and (seen is None or abs(received_at - seen) > SEEN_AT_LEAST_EVERY):
             self.batch.change(charge_point, last_seen_at=received_at)
         frame = work.frame
-        message = frame_log.inbound(charge_point, request, received_at)
         if isinstance(frame, Call):
             context = calls.Context(self.batch, charge_point, request.session, is_current, received_at)
-            answer: CallResult | CallError | None = self._call(context, frame, self.calls[request.relay_id], message)
+            answer: CallResult | CallError | None = self._call(
+                context, frame, self.calls[request.relay_id.int], message
+            )
         elif isinstance(frame, FrameError):
             answer = calls.answer_malformed(frame)
             message.unique_id = frame.unique_id or ""
@@ -159,7 +173,7 @@ class Handling:
             assert isinstance(frame, CallResult | CallError)
             self._answer(charge_point, work, request, frame, message, is_current)
             return envelope.FrameReply(request.relay_id)
-        raw = None if answer is None else frame_log.set_answer(message, answer, timezone.now())
+        raw = None if answer is None else frame_log.set_answer(message, answer, clock.now())
         self.batch.add(message)
         return envelope.FrameReply(request.relay_id, raw)
 

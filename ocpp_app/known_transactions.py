@@ -20,10 +20,10 @@ class KnownTransactions:
 
     def remember(self, found: Iterable[Transaction]) -> list[Transaction]:
         """The known objects of these rows, new ones among them."""
-        return [self.by_id.get(row.pk) or self._add(row) for row in found]
+        return [self.by_id.get(row.id) or self._add(row) for row in found]
 
     def _add(self, row: Transaction) -> Transaction:
-        self.by_id[row.pk] = row
+        self.by_id[row.id] = row
         self.by_charge_point[row.charge_point_id].append(row)
         if row.tag_id is not None:
             self.by_tag[row.tag_id].append(row)

@@ -8,10 +8,10 @@ reduced, phases put together, registers and intervals never mixed.
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -53,8 +53,7 @@ LINES = ("L1", "L2", "L3")
 LINES_TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """What one MeterValue says, at the outlet; None where it says nothing. Wh, W, A, V, percent."""
 
     energy_wh: float | None = None
@@ -74,15 +73,14 @@ def summarise(sampled_values: Sequence[SampledValue], *, main_meter: bool = Fals
     """
     readings: dict[tuple[str, bool], dict[int, dict[str, Decimal]]] = {}
     for sampled in sampled_values:
-        measurand = str(sampled.measurand or Measurand.Energy_Active_Import_Register)
-        distance = _distance(sampled, measurand, main_meter)
-        value = None if distance is None else _value(sampled, measurand)
-        if distance is None or value is None:
+        meaning = _meaning(
+            sampled.measurand, sampled.context, sampled.location, sampled.unit, sampled.format, main_meter
+        )
+        value = None if meaning is None else _value(sampled.value, meaning.scale)
+        if meaning is None or value is None:
             continue
-        # A register at the begin apart: beside a later one in the same MeterValue it must not count.
-        is_begin = measurand == REGISTER and sampled.context == ReadingContext.Transaction_Begin
-        places = readings.setdefault((measurand, is_begin), {})
-        places.setdefault(distance, {})[str(sampled.phase or "")] = value
+        places = readings.setdefault(meaning.key, {})
+        places.setdefault(meaning.distance, {})[str(sampled.phase or "")] = value
     nearest = {key: places[min(places)] for key, places in readings.items()}
     energy, begin = nearest.get((REGISTER, False)), nearest.get((REGISTER, True))
     return Summary(
@@ -95,26 +93,47 @@ def summarise(sampled_values: Sequence[SampledValue], *, main_meter: bool = Fals
     )
 
 
-def _distance(sampled: SampledValue, measurand: str, main_meter: bool) -> int | None:
-    """How far from the car's socket it was measured, the nearest counts; None: somewhere else."""
+class _Meaning(NamedTuple):
+    """What a sampled value tells of."""
+
+    key: tuple[str, bool]
+    """The measurand, and whether it is a register at the begin: beside a later one in the same MeterValue that must not
+    count."""
+    distance: int
+    """How far from the car's socket it was measured; the nearest counts."""
+    scale: Decimal
+
+
+@lru_cache(maxsize=1024)  # a charge point sends the same few all its life
+def _meaning(
+    measurand: str | None,
+    context: str | None,
+    location: str | None,
+    unit: str | None,
+    value_format: str | None,
+    main_meter: bool,
+) -> _Meaning | None:
+    """What a value with these attributes tells of; None: nothing that counts here."""
+    measurand = str(measurand or Measurand.Energy_Active_Import_Register)
     places = NEAREST_FIRST.get(measurand, (Location.Outlet, Location.Cable, Location.EV))
     if main_meter:
         places = (Location.Inlet, Location.Outlet)
-    location = sampled.location or Location.Outlet
-    return places.index(location) if location in places else None
-
-
-def _value(sampled: SampledValue, measurand: str) -> Decimal | None:
+    location = location or Location.Outlet
     units = UNITS.get(measurand)
-    unit = str(sampled.unit or DEFAULT_UNITS.get(measurand, ""))  # type: ignore[call-overload]
-    if units is None or unit not in units or sampled.format == "SignedData":
+    unit = str(unit or DEFAULT_UNITS.get(measurand, ""))  # type: ignore[call-overload]
+    if location not in places or units is None or unit not in units or value_format == "SignedData":
         return None
+    is_begin = measurand == REGISTER and context == ReadingContext.Transaction_Begin
+    return _Meaning((measurand, is_begin), places.index(location), SCALE[unit])
+
+
+def _value(text: Any, scale: Decimal) -> Decimal | None:
     try:
-        value = Decimal(sampled.value)
+        value = Decimal(text)
     except (InvalidOperation, TypeError, ValueError):
         return None
     # copy_abs and the comparison are exact: abs() of a number with a huge exponent raises decimal.Overflow.
-    return value * SCALE[unit] if value.is_finite() and value.copy_abs() < 10**12 else None
+    return value * scale if value.is_finite() and value.copy_abs() < 10**12 else None
 
 
 def _lines(phases: dict[str, Decimal]) -> list[Decimal]:

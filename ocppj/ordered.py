@@ -22,7 +22,7 @@ def uuid7(at: float, chance: int) -> UUID:
 def put_time_first(at: float, digest: bytes) -> UUID:
     """A digest of sixteen bytes whose first six give way to a time, in seconds since 1970; of any time, even of one
     before: the same comes out of the same."""
-    return UUID(bytes=_milliseconds(at).to_bytes(6) + digest[6:])
+    return UUID(int=_milliseconds(at) << 80 | int.from_bytes(digest[6:]))
 
 
 def _milliseconds(at: float) -> int:

@@ -66,9 +66,10 @@ def redacted(frame: bytes) -> bytes:
     A frame that names the authorization key and is no JSON is cut off there.
     """
     lowered = frame.lower()
-    if not any(text in lowered for text in _SUSPECT):
-        return frame
-    return _changed(frame, _for_log, lambda text: _without_addresses(_DAMAGED.sub(REDACTED, text)))
+    for text in _SUSPECT:
+        if text in lowered:
+            return _changed(frame, _for_log, lambda text: _without_addresses(_DAMAGED.sub(REDACTED, text)))
+    return frame
 
 
 def redacted_call(frame: bytes) -> bytes:

@@ -83,13 +83,13 @@ class Tally:
     def answered(self, works: Iterable[Work], outgoing: Items) -> None:
         """These requests have been committed and answered."""
         replies = (item for items in outgoing.values() for item in items)
-        raws = {item.relay_id: item.raw for item in replies if type(item) is envelope.FrameReply}
+        raws = {item.relay_id.int: item.raw for item in replies if type(item) is envelope.FrameReply}
         for work in works:
             frame = work.frame
             if frame is None:
                 self.requests[type(work.request).__name__.lower()] += 1
             elif isinstance(frame, Call):
-                raw = raws.get(work.request.relay_id)
+                raw = raws.get(work.request.relay_id.int)
                 action = frame.action if frame.action in PROTOCOL.actions else OTHER
                 self.frames[action, "call", RESULTS.get(raw and raw[1:2], "none")] += 1
             else:

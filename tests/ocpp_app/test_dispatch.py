@@ -496,3 +496,15 @@ def test_a_failure_that_fails_again_is_answered_without_the_database(
     behave(ruin)
     replies = gateway.send(*(wire.frame(HEARTBEAT) for wire in wires))
     assert [error(reply.raw.decode()) for reply in replies] == ["InternalError"] * 2
+
+
+def test_a_frame_whose_time_of_receipt_is_no_time_costs_only_itself(connect: Connect, gateway: GatewayEnd) -> None:
+    """Its row cannot be made while the database reads, nor later; the database is used on."""
+    good, bad = connect("CP001"), connect("CP002")
+    for _ in range(2):  # the worker makes rows ahead for charge points that it knows
+        replies = gateway.send(good.frame(HEARTBEAT), bad.frame(HEARTBEAT, at=1e30), good.frame(HEARTBEAT))
+        assert error(replies[1].raw.decode()) == "InternalError"
+        assert [json.loads(reply.raw)[0] for reply in (replies[0], replies[2])] == [3, 3]
+    (reply,) = gateway.send(bad.frame(HEARTBEAT))
+    assert json.loads(reply.raw)[0] == 3
+    assert Message.objects.count() == 5

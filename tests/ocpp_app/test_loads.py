@@ -291,10 +291,9 @@ def test_tags_are_looked_up_one_by_one_in_a_table_that_has_just_grown() -> None:
     names = [f"TAG{number:03}" for number in range(500)]
     IdTag.objects.bulk_create(IdTag(organisation=organisation, id_tag=name, key=name) for name in names)
     wanted, organisations = names[:10], [organisation.pk]
-    assert most_rows_read(loads.tags(organisations, wanted)) == 10
-    assert most_rows_read(loads.limited_tags(organisations, wanted)) == 10
     starting = loads.transactions(ids=[], open_at=[], open_of=(organisations, wanted), started=[(1, NOW)])
-    assert most_rows_read(starting) == 10
+    for query in (loads.tags(organisations, wanted), loads.limited_tags(organisations, wanted), starting):
+        assert most_rows_read(query) < 50  # of 500; what else is read depends on the statistics of other tables
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such statistics")
@@ -308,4 +307,4 @@ def test_repeated_starts_are_looked_up_one_by_one_in_a_table_that_has_just_grown
     starts = [(connector.charge_point_id, NOW) for connector in connectors[:5]]
     query = loads.transactions(ids=[], open_at=[], open_of=([], []), started=starts)
     assert len(query.fetch()) == 5
-    assert most_rows_read(query) == 5
+    assert most_rows_read(query) < 50  # of 100, for each of the five
