@@ -1,11 +1,9 @@
 """The settings of this app, read from Django's settings with their defaults; nothing else reads them."""
 
 from datetime import timedelta
-from functools import cache
 from typing import Any, Literal
 
 from django.conf import settings
-from django.core.signals import setting_changed
 
 from ocppj.queues import RPC_QUEUE
 
@@ -64,18 +62,9 @@ RETENTION_DAYS: dict[str, float | None] = {
 """How many days the rows of each table are kept; None: for ever. OCPP_RETENTION changes single ones."""
 
 
-@cache
 def read(name: str) -> Any:
-    """The setting ``name``, or its default; Django takes its time to look it up."""
+    """The setting ``name``, or its default."""
     return getattr(settings, name, DEFAULTS[name])
-
-
-def _forget(**_: Any) -> None:
-    """For tests, which change settings."""
-    read.cache_clear()
-
-
-setting_changed.connect(_forget)
 
 
 def amqp_url() -> str:
