@@ -62,6 +62,7 @@ class Benchmark:
         self._folder = folder
         self._stack = stack
         self._running: dict[str, System] = {}
+        self._starts = 0
         self._scenarios = [self._adapted(SCENARIOS[name]) for name in self._names()]
         self.rounds: list[dict[tuple[str, str], Measurement]] = []
         self.fsync_ms = machine.fsync_ms(folder)
@@ -97,7 +98,8 @@ class Benchmark:
         if name not in self._running:
             most = max(scenario.chargers for scenario in self._scenarios if name in scenario.systems)
             stored = Stored(self._options.messages, self._options.meter_values)
-            system = SYSTEMS[name](self._folder, most, stored)
+            self._starts += 1
+            system = SYSTEMS[name](self._folder / f"{self._starts}", most, stored)  # a database of its own each time
             self._running[name] = system
             self._stack.callback(self._end, name)
             system.start()

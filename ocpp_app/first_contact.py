@@ -44,7 +44,7 @@ Planned = tuple[str, Request, ConfigurationKey | ConnectorAvailability | None]
 
 SOURCE = "first contact"
 SOURCES = (SOURCE, configuration_rules.SOURCE, availability_rules.SOURCE)
-AT_ONCE = 50
+AT_ONCE = 20
 """Charge points in one database transaction: the worker that does it has frames to answer."""
 LOOKED_AT_AT_ONCE = 1_000
 """Charge points that are locked in one transaction to be looked at soon."""

@@ -106,17 +106,31 @@ def _flag(batch: Batch, rows: list[Transaction]) -> None:
         batch.send(signals.anomaly_found, Anomaly, charge_point=row.charge_point, transaction=row, anomaly=anomaly)
 
 
-def keep_lists_and_caches() -> bool:
-    """Let local authorization lists and authorization caches follow the idTags, at every charge point that can be
-    asked; the others when they connect. So many at once; the rest the next time. Returns whether to go on at once."""
-    has_more = False
-    if conf.clear_cache():  # first: the lists of charge points say which caches need it
-        has_more = authorization_caches.note_stricter_tags(timezone.now())
-        if caches := authorization_caches.to_be_cleared(timezone.now(), AT_ONCE):
-            _commit(partial(authorization_caches.clear, rows=caches))
+def note_stricter_tags() -> bool:
+    """See which authorization caches may hold more than the idTags allow; returns whether to go on at once. To be done
+    ahead of ``keep_lists``: the lists of charge points say which caches need it."""
+    return conf.clear_cache() and authorization_caches.note_stricter_tags(timezone.now())
+
+
+def clear_caches() -> None:
+    """Let authorization caches follow the idTags, at every charge point that can be asked; the others when they
+    connect. So many at once; the rest the next time."""
+    if conf.clear_cache() and (caches := authorization_caches.to_be_cleared(timezone.now(), AT_ONCE)):
+        _commit(partial(authorization_caches.clear, rows=caches))
+
+
+def keep_lists() -> None:
+    """Let local authorization lists follow the idTags; so many at once."""
     rows, goals = local_list_rules.differing(timezone.now())
     if rows:
         commit_each_if_need_be(partial(local_list_rules.ask, goals=goals), rows[:AT_ONCE])
+
+
+def keep_lists_and_caches() -> bool:
+    """All three; housekeeping does one at a time. Returns whether to go on at once."""
+    has_more = note_stricter_tags()
+    clear_caches()
+    keep_lists()
     return has_more
 
 

@@ -58,6 +58,9 @@ REVIEW_EVERY_S = 60.0
 PRUNE_EVERY_S = 600.0
 """So often it is asked whether a day has passed; not before, lest it competes with what a start has to do."""
 SESSIONS_AT_ONCE = 500
+REST = 3
+"""While frames come, so many times as long as a task took there is no other: those that had to wait for it are not to
+wait for the next one as well."""
 
 
 class Housekeeping:
@@ -74,6 +77,7 @@ class Housekeeping:
         self._prune_due = started + PRUNE_EVERY_S
         self._calm_since = started
         self._rests_until = started
+        self._frames_first_until = started
         self._held_at = started
         self._tasks: deque[Task] = deque()
         """What is due of a round that has begun, in this order."""
@@ -90,14 +94,21 @@ class Housekeeping:
         """Do all that is due; returns what is to be sent."""
         items: Items = defaultdict(list)
         while self._is_due():
-            for queue, some in self.run_next_due().items():
+            for queue, some in self._run_next_due().items():
                 items[queue].extend(some)
         return items
 
     def run_next_due(self) -> Items:
-        """Do the next of what is due, so that frames wait for no more than that; returns what is to be sent."""
-        if not self._is_due():
+        """While frames come: do the next of what is due, and no other for a while; returns what is to be sent."""
+        started = self._clock()
+        if started < self._frames_first_until or not self._is_due():
             return {}
+        items = self._run_next_due()
+        ended = self._clock()
+        self._frames_first_until = ended + REST * (ended - started)
+        return items
+
+    def _run_next_due(self) -> Items:
         now = self._clock()
         try:
             return self._do_next(now)
@@ -138,7 +149,8 @@ class Housekeeping:
             yield from (upkeep.end_tasks, campaigns.review)
         if now >= self._wanted_due:
             self._wanted_due = now + conf.tell_changes_every_s()
-            yield from (upkeep.keep_lists_and_caches, upkeep.keep_charging_profiles)
+            yield from (upkeep.note_stricter_tags, upkeep.clear_caches, upkeep.keep_lists)
+            yield upkeep.keep_charging_profiles
         if now >= self._review_due:
             self._review_due = now + REVIEW_EVERY_S
             yield from (upkeep.note_never_stopped, logins.forget_old, upkeep.note_power)

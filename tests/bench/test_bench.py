@@ -36,6 +36,14 @@ def test_the_one_process_system_against_the_bare_server(tmp_path: Path) -> None:
     assert measurements[1]["rss_end"]["runcsms"] > 10_000_000
 
 
+def test_a_load_that_wants_a_new_system_gets_one_with_an_empty_database(tmp_path: Path) -> None:
+    words = ("--scenario=closed-50", "--scenario=site", "--system=runcsms")
+    measurements = run_bench(tmp_path / "report.json", *words)["measurements"]
+    assert isinstance(measurements, list)
+    assert [one["scenario"] for one in measurements] == ["closed-50", "site"]
+    assert [one["result"]["error_samples"] for one in measurements] == [[], []]
+
+
 @pytest.mark.usefixtures("amqp_url", "postgres_url")
 def test_rabbitmq_and_postgresql_against_the_echo(tmp_path: Path) -> None:
     document = run_bench(tmp_path / "report.json", "--scenario=closed-50", "--system=scaled", "--system=echo")

@@ -214,12 +214,12 @@ def test_storm_of_reconnects_is_taken_a_few_at_a_time_and_what_is_known_costs_no
 
 
 def test_one_run_takes_so_many_and_the_next_goes_on(wire: Wire) -> None:
-    count = first_contact.AT_ONCE + 20
+    count = first_contact.AT_ONCE + 5
     ChargePoint.objects.bulk_create([ChargePoint(identity=f"S{number}") for number in range(count)])
     inquiries.look_at(ChargePoint.objects.filter(identity__startswith="S"), timezone.now())
     due = Inquiry.objects.filter(due_at__lte=timezone.now())
     assert first_contact.review()
-    assert due.count() == 20
+    assert due.count() == 5
     assert not first_contact.review()
     assert due.count() == 0
 
