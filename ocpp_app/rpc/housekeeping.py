@@ -61,6 +61,8 @@ SESSIONS_AT_ONCE = 500
 REST = 3
 """While frames come, so many times as long as a task took there is no other: those that had to wait for it are not to
 wait for the next one as well."""
+REST_AT_MOST_S = 0.5
+"""However long a task took: commands wait for the others."""
 
 
 class Housekeeping:
@@ -105,7 +107,7 @@ class Housekeeping:
             return {}
         items = self._run_next_due()
         ended = self._clock()
-        self._frames_first_until = ended + REST * (ended - started)
+        self._frames_first_until = ended + min(REST * (ended - started), REST_AT_MOST_S)
         return items
 
     def _run_next_due(self) -> Items:

@@ -36,6 +36,7 @@ def test_the_one_process_system_against_the_bare_server(tmp_path: Path) -> None:
     assert measurements[1]["rss_end"]["runcsms"] > 10_000_000
 
 
+@pytest.mark.timeout(180)
 def test_a_load_that_wants_a_new_system_gets_one_with_an_empty_database(tmp_path: Path) -> None:
     words = ("--scenario=closed-50", "--scenario=site", "--system=runcsms")
     measurements = run_bench(tmp_path / "report.json", *words)["measurements"]
