@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from bench import grown, processes
+from bench.__main__ import Benchmark, parse_options
 from bench.runs import Measurement
 from bench.scenarios import SCENARIOS, Figure, figures
 from bench.tally import Result
@@ -36,13 +38,11 @@ def test_the_one_process_system_against_the_bare_server(tmp_path: Path) -> None:
     assert measurements[1]["rss_end"]["runcsms"] > 10_000_000
 
 
-@pytest.mark.timeout(180)
-def test_a_load_that_wants_a_new_system_gets_one_with_an_empty_database(tmp_path: Path) -> None:
-    words = ("--scenario=closed-50", "--scenario=site", "--system=runcsms")
-    measurements = run_bench(tmp_path / "report.json", *words)["measurements"]
-    assert isinstance(measurements, list)
-    assert [one["scenario"] for one in measurements] == ["closed-50", "site"]
-    assert [one["result"]["error_samples"] for one in measurements] == [[], []]
+def test_a_load_that_wants_a_new_system_gets_one_with_a_folder_of_its_own(tmp_path: Path) -> None:
+    options = parse_options(["--scenario=closed-1", "--scenario=idle", "--system=bare", "--chargers=3", "--seconds=1"])
+    with ExitStack() as stack:
+        Benchmark(options, tmp_path, stack).run()
+    assert len(list(tmp_path.glob("*/bare/server.log"))) == 2
 
 
 @pytest.mark.usefixtures("amqp_url", "postgres_url")

@@ -359,7 +359,8 @@ def test_frames_that_waited_for_a_task_do_not_wait_for_the_next_as_well(
         clock.now += 0.001  # a batch
         keeper.run_next_due()
     pauses = [after - before for before, after in pairwise(done)]
-    assert pauses == [pytest.approx(takes_s + rest_s, abs=0.003)] * 4
+    assert min(pauses) == pytest.approx(takes_s + rest_s, abs=0.003)
+    assert max(pauses) < takes_s + rest_s + 0.030  # the others come in between, one with each batch
 
 
 def test_a_task_that_an_outage_interrupts_is_done_afterwards(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
