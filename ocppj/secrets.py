@@ -66,8 +66,8 @@ def redacted(frame: bytes) -> bytes:
     A frame that names the authorization key and is no JSON is cut off there.
     """
     lowered = frame.lower()
-    for text in _SUSPECT:
-        if text in lowered:
+    for suspect in _SUSPECT:  # a loop, not any(): this is done for every frame
+        if suspect in lowered:
             return _changed(frame, _for_log, lambda text: _without_addresses(_DAMAGED.sub(REDACTED, text)))
     return frame
 
