@@ -20,11 +20,12 @@ class Verdict(NamedTuple):
 
     def id_tag_info(self) -> IdTagInfo:
         """IdTagInfo (OCPP 1.6 §7.27) with expiry and parent."""
-        if self.tag is None:
+        tag = self.tag
+        if tag is None:
             return IdTagInfo(status=self.status)
-        parent = self.tag.parent
+        parent = None if tag.parent_id is None else tag.parent
         return IdTagInfo(
-            status=self.status, expiry_date=self.tag.expires_at, parent_id_tag=None if parent is None else parent.id_tag
+            status=self.status, expiry_date=tag.expires_at, parent_id_tag=None if parent is None else parent.id_tag
         )
 
 

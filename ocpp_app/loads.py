@@ -436,11 +436,16 @@ def _times(values: Iterable[datetime]) -> str:
 
 
 def _uuids(values: Iterable[uuid.UUID]) -> str:
-    return _texts(value.hex for value in values)
+    return _texts([value.hex for value in values])
 
 
 def _texts(values: Iterable[str]) -> str:
+    listed = list(values)
     if on_sqlite():
-        return msgspec.json.encode(list(values)).decode()
-    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
-    return f"{{{','.join(quoted)}}}"
+        return msgspec.json.encode(listed).decode()
+    if not listed:
+        return "{}"
+    joined = '","'.join(listed)
+    if "\\" in joined or joined.count('"') != 2 * len(listed) - 2:  # something in them has to be escaped
+        joined = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in listed)
+    return f'{{"{joined}"}}'

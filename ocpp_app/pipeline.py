@@ -9,9 +9,10 @@ Results travel in binary form and come out as Django has them.
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import count
 from typing import Any, NamedTuple
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from psycopg import Connection, Error, IsolationLevel, OperationalError, adapters, errors, pq
@@ -238,10 +239,25 @@ class _Known(NamedTuple):
 def _adapters() -> AdaptersMap:
     """psycopg's own, but for what Django wants as text."""
     found = AdaptersMap(adapters)
+    found.register_loader("uuid", _Uuid)
     found.register_loader("jsonb", _JsonbText)
     found.register_loader("inet", _InetText)
     found.register_loader("cidr", _CidrText)
     return found
+
+
+class _Uuid(Loader):
+    """Charge points of a worker have the same sessions for long: most of what a row has was seen before."""
+
+    format = pq.Format.BINARY
+
+    def load(self, data: Buffer) -> UUID:
+        return _uuid(bytes(data))
+
+
+@lru_cache(maxsize=20_000)
+def _uuid(data: bytes) -> UUID:
+    return UUID(bytes=data)
 
 
 class _JsonbText(Loader):

@@ -243,6 +243,15 @@ def test_frames_by_their_relay_ids(charge_points: list[ChargePoint]) -> None:
     assert_same(found, Message.objects.filter(relay_id__in=ids[:2]).order_by("pk"))
 
 
+@pytest.mark.parametrize(
+    "identities", [[], ['a","b'], ["plain", '","', '"', '"b'], ["\\", "a\\"], ["", "NULL", "{}", "a,b"]]
+)
+def test_list_of_texts_is_read_as_it_is(identities: list[str]) -> None:
+    for identity in (*identities, "a", "b"):
+        ChargePoint.objects.create(identity=identity)
+    assert sorted(row.identity for row in loads.charge_points(identities).fetch()) == sorted(identities)
+
+
 def test_open_reservations(charge_points: list[ChargePoint]) -> None:
     for charge_point in charge_points[:2]:
         connector = connector_of(charge_point)
