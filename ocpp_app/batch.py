@@ -71,7 +71,7 @@ MAX_CONNECTORS = 256
 """A charge point that goes on inventing connectors does not fill a table."""
 
 AtEnd = Callable[..., None]
-QueryAtEnd = Callable[[list[Any]], Query[Any]]
+QueryAtEnd = Callable[["Batch", list[Any]], Query[Any] | None]
 
 
 class Batch:
@@ -97,6 +97,11 @@ class Batch:
         self._wanted_transactions: set[int] = set()
         self._wanted_starts: set[tuple[int, datetime]] = set()
         self._expected_starts = 0
+        self._ending: set[int] = set()
+        self._readings_ahead: dict[int, list[loads.Reading]] = {}
+        self._messages_by_charge_point: dict[int, list[Any]] = defaultdict(list)
+        self._messages_sorted = 0
+        """So many of the added ones are among them."""
         self._expects_connectors = False
         self._wanted_connectors: set[tuple[int, int]] = set()
         self._wanted_calls: set[int] = set()
@@ -135,6 +140,10 @@ class Batch:
         """Say beforehand which transaction a message will ask for."""
         self._wanted_transactions.add(transaction_id)
 
+    def expect_stop(self, transaction_id: int) -> None:
+        """Say beforehand which transaction a message ends: then its stored meter values are read with the rest."""
+        self._ending.add(transaction_id)
+
     def expect_start(self, charge_point: ChargePoint, timestamp: datetime) -> None:
         """Say beforehand at which charger time a transaction starts, to find it where it is already here."""
         self._wanted_starts.add((charge_point.id, timestamp))
@@ -170,6 +179,8 @@ class Batch:
             queries += [ids] if ids is not None else []
         if self._wanted_calls:
             queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
+        if self._ending:
+            queries.append(loads.readings(_ids(self._ending)))
         found = iter(round_trips.fetch(queries, meanwhile=meanwhile))
         if ahead:
             *_settings, locked = (next(found) for _ in ahead)
@@ -187,6 +198,10 @@ class Batch:
             self._free_transaction_ids = next(found) if ids is not None else []
         if self._wanted_calls:
             self._last_calls = next(found)
+        if self._ending:
+            self._readings_ahead = {number: [] for number in self._ending}
+            for reading in next(found):
+                self._readings_ahead[reading.transaction_id].append(reading)
         return earlier
 
     @cached_property
@@ -230,7 +245,7 @@ class Batch:
         by_id = {row.id: row for row in self.charge_points.values()}
         connectors = {}
         for connector in found:
-            number = connector.charge_point_id
+            number = connector.__dict__["charge_point_id"]  # as the property, in a fraction of its time
             connector._state.fields_cache["charge_point"] = by_id[number]
             connectors[number, connector.number] = connector
         return connectors
@@ -278,7 +293,7 @@ class Batch:
     def tariff(self, charge_point: ChargePoint, tag: IdTag | None) -> Tariff | None:
         """What charging costs here with this tag: the tariff of the tag, of its parent, of the charge point, of its
         site, or the organisation's default, whichever is the first that there is."""
-        parent = None if tag is None else tag.parent
+        parent = None if tag is None or tag.parent_id is None else tag.parent
         of_tag = [row.tariff_id for row in (tag, parent) if row is not None]
         for tariff_id in (*of_tag, *self._tariffs_of(charge_point)):
             if tariff_id is not None:
@@ -312,11 +327,16 @@ class Batch:
 
     def _transactions_query(self) -> Query[list[Transaction]]:
         return loads.transactions(
-            ids=[number for number in self._wanted_transactions if 0 < number < 2**31],
+            ids=_ids(self._wanted_transactions),
             open_at=self._charge_point_ids,
             open_of=(self._organisations, self._limited_tags),
             started=self._wanted_starts,
         )
+
+    def readings_ahead(self, transaction: Transaction) -> list[loads.Reading] | None:
+        """At the end of the batch: the stored meter values of a transaction, in the order in which they came; None
+        where they were not read ahead, or this batch has brought more of them."""
+        return self._readings_ahead.get(transaction.id)
 
     def active_transactions(self, charge_point: ChargePoint) -> list[Transaction]:
         """The open transactions of a charge point, oldest first."""
@@ -413,14 +433,20 @@ class Batch:
     def has_message(self, charge_point: ChargePoint, action: str, since: datetime) -> bool:
         """Whether this charge point has sent a CALL of this action since then."""
         number = charge_point.pk
-        for row in self._added[Message]:
-            assert isinstance(row, Message)
-            if row.action == action and row.charge_point_id == number and row.at >= since:
-                return True
+        if any(row.action == action and row.at >= since for row in self._messages_of(number)):
+            return True
         if action == Action.Authorize and number in self._last_calls and since >= self.now - AUTHORIZED_WITHIN:
             last = self._last_calls[number]
             return last is not None and last >= since
         return loads.calls(number, action, since).fetch()
+
+    def _messages_of(self, charge_point_id: int) -> list[Any]:
+        """The frames of a charge point in this batch; each frame is put to its charge point once."""
+        added = self._added[Message]
+        for row in added[self._messages_sorted :]:
+            self._messages_by_charge_point[row.__dict__["charge_point_id"]].append(row)
+        self._messages_sorted = len(added)
+        return self._messages_by_charge_point[charge_point_id]
 
     def message_of(self, command: Command) -> Message | None:
         """The row of the frame log that has this command's CALL; None while nobody has reported it sent."""
@@ -476,8 +502,8 @@ class Batch:
         """Call ``function(batch, items)`` once with all the items that were handed over with it.
 
         At the end of the batch, when added rows can be queried and changed ones are not written yet: what it adds and
-        changes is written with them. The result of ``query(items)``, which is made together with what is written
-        before, is a third argument of the function.
+        changes is written with them. The result of ``query(batch, items)``, which is made together with what is written
+        before, is a third argument of the function; None where there is nothing to be asked.
         """
         self._at_end[function].append(item)
         if query is not None:
@@ -505,12 +531,14 @@ class Batch:
             self._insert(writes)
             writes.send()
             self._insert_messages(writes)
-            query = self._queries_at_end.get(function)
-            if query is None:
+            if function not in self._queries_at_end:
                 writes.send()
                 function(self, items)
+            elif (query := self._queries_at_end[function](self, items)) is None:
+                writes.send()
+                function(self, items, None)
             else:
-                function(self, items, *writes.fetch_ahead([query(items)]))
+                function(self, items, *writes.fetch_ahead([query]))
         self._insert(writes)
         self._insert_messages(writes)
         self._update(writes)
@@ -520,10 +548,19 @@ class Batch:
         rest = [model for model in self._added if model not in INSERT_ORDER and model is not Message]
         for model in (*INSERT_ORDER, *rest):
             if rows := self._added.pop(model, None):
+                if model is MeterValue:
+                    self._forget_readings(rows)
                 writes.insert(rows, ignore_conflicts=model in IGNORE_CONFLICTS)
+
+    def _forget_readings(self, added: Iterable[Any]) -> None:
+        """More has come than was read ahead; which of it is new, only the database can tell."""
+        if self._readings_ahead:
+            for row in added:
+                self._readings_ahead.pop(row.transaction_id, None)
 
     def _insert_messages(self, writes: bulk.Writes) -> None:
         writes.insert(self._added.pop(Message, []))
+        self._messages_sorted = 0
 
     def _update(self, writes: bulk.Writes) -> None:
         for model in sorted(self._changed, key=lambda model: model._meta.label):
@@ -548,6 +585,11 @@ class Batch:
 def _locks(identities: Iterable[str]) -> list[Query[Any]]:
     """What locks charge points; the last of them reads them."""
     return [*round_trips.by_index(), loads.charge_points(set(identities))]
+
+
+def _ids(numbers: Iterable[int]) -> list[int]:
+    """Those that can be the id of a transaction."""
+    return [number for number in numbers if 0 < number < 2**31]
 
 
 def _by_key(tags: Iterable[IdTag]) -> dict[tuple[int | None, str], IdTag]:

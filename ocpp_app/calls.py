@@ -75,6 +75,8 @@ def _expect(batch: Batch, charge_point: ChargePoint, action: str, message: Any) 
     transaction_id = getattr(message, "transaction_id", None)
     if transaction_id is not None:
         batch.expect_transaction(transaction_id)
+        if action == Action.StopTransaction:
+            batch.expect_stop(transaction_id)
     if action == Action.StartTransaction and message.timestamp is not None:
         batch.expect_start(charge_point, message.timestamp)
     if action == Action.StatusNotification and message.status == ChargePointStatus.Preparing:

@@ -75,15 +75,18 @@ def _outcome(transaction: Transaction, terms: pricing.Terms | None, evidence: Ev
     return energy.wh, energy.doubtful_wh, cost, estimate
 
 
-def _readings(ended: Sequence[Ended]) -> Query[Stored]:
-    return loads.readings({item.transaction.pk for item in ended})
+def _readings(batch: Batch, ended: Sequence[Ended]) -> Query[Stored] | None:
+    """The meter values that were not read ahead."""
+    missing = {item.transaction.pk for item in ended if batch.readings_ahead(item.transaction) is None}
+    return loads.readings(missing) if missing else None
 
 
-def _settle(batch: Batch, ended: Sequence[Ended], stored: Stored) -> None:
+def _settle(batch: Batch, ended: Sequence[Ended], missing: Stored | None) -> None:
     by_id = {item.transaction.pk: item for item in ended}  # the last reason is as good as the first
     transactions = [item.transaction for item in by_id.values()]
     terms = {row.pk: None if row.tariff_terms is None else pricing.read_terms(row.tariff_terms) for row in transactions}
-    evidence = _evidence(transactions, terms, stored)
+    stored = [reading for row in transactions for reading in batch.readings_ahead(row) or ()]
+    evidence = _evidence(transactions, terms, [*stored, *(missing or ())])
     for pk, item in by_id.items():
         _settle_one(batch, item, terms[pk], evidence[pk])
 

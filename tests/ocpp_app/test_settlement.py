@@ -328,3 +328,44 @@ def test_start_meter_values_and_stop_in_one_batch(wire: Wire, gateway: GatewayEn
     row = Transaction.objects.get()
     assert (row.energy_wh, row.duration_s, row.cost) == (4000, 3600, Decimal("1.60"))
     assert row.meter_values.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "asked"),
+    [
+        pytest.param({}, 1, id="only the stop"),
+        pytest.param(
+            {"transactionData": [{"timestamp": stamp(40), "sampledValue": [{"value": "3500"}]}]}, 2, id="more"
+        ),
+        pytest.param(
+            {"transactionData": [{"timestamp": stamp(30), "sampledValue": [{"value": "3000"}]}]}, 2, id="same"
+        ),
+    ],
+)
+def test_stored_meter_values_are_read_ahead(extra: dict[str, Any], asked: int, wire: Wire, tariff: Tariff) -> None:
+    """With the rest that a stop asks for; where it brings some itself, once more when they are stored."""
+    charging = Charging(wire).start()
+    charging.meter(20, 2000)
+    charging.meter(30, 3000)
+    end = {"transactionId": charging.transaction_id, "meterStop": 5000, "timestamp": stamp(60)}
+    with CaptureQueriesContext(connection) as captured:
+        charging.send("StopTransaction", {**end, **extra})
+    statements = [query["sql"] for query in captured]
+    readings = [
+        number for number, sql in enumerate(statements) if sql.startswith('SELECT "transaction_id", "timestamp"')
+    ]
+    first_write = next(number for number, sql in enumerate(statements) if sql.startswith(("INSERT", "UPDATE")))
+    assert len(readings) == asked
+    assert readings[0] < first_write
+    row = Transaction.objects.get()
+    assert (row.energy_wh, row.duration_s, row.cost) == (4000, 3600, Decimal("1.60"))
+    assert charging.anomalies == []
+
+
+def test_stop_of_a_transaction_that_is_not_its_own_reads_ahead_for_nothing(connect: Connect) -> None:
+    charging, other = Charging(connect("CP001")).start(), Charging(connect("CP002"))
+    charging.meter(30, 3000)
+    other.transaction_id = charging.transaction_id
+    other.send("StopTransaction", {"transactionId": charging.transaction_id, "meterStop": 9000, "timestamp": stamp(60)})
+    other.send("StopTransaction", {"transactionId": 2**40, "meterStop": 9000, "timestamp": stamp(61)})
+    assert charging.stop(60, 5000).energy_wh == 4000
