@@ -58,10 +58,11 @@ def by_index() -> list[Query[None]]:
 _COMMIT = Statement("COMMIT", [])
 """Django's own finds nothing left to commit then."""
 _BY_INDEX = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)" + "".join(
-    f", set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin")
+    f", set_config('{way}', 'off', true)" for way in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 )
 """A join that is neither hashed nor merged looks up each row; the others read a whole table or index, small as it may
-have been."""
+have been. Where there is no other way (a query of a user's that no index helps), that counts as so dear that PostgreSQL
+would compile it, if the connection lets it: 20 ms and more, for a look at a few rows."""
 
 
 def fetch(queries: Sequence[Query[Any]], *, meanwhile: Meanwhile | None = None) -> list[Any]:

@@ -319,3 +319,17 @@ def test_repeated_starts_are_looked_up_one_by_one_in_a_table_that_has_just_grown
     query = loads.transactions(ids=[], open_at=[], open_of=([], []), started=starts)
     assert len(query.fetch()) == 5
     assert most_rows_read(query, Transaction) < 50  # of 100, for each of the five
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such statistics")
+def test_repeated_start_is_not_looked_for_among_all_of_its_charge_point() -> None:
+    connector = connector_of(ChargePoint.objects.create(identity="CP001"))
+    transaction_at(connector, start_timestamp=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ocpp_app_transaction")
+    for number in range(1, 100):
+        transaction_at(connector, start_timestamp=NOW + timedelta(minutes=number), is_active=False)
+    starts = [(connector.charge_point_id, NOW + timedelta(minutes=50))]
+    query = loads.transactions(ids=[], open_at=[], open_of=([], []), started=starts)
+    assert len(query.fetch()) == 1
+    assert most_rows_read(query, Transaction) < 10

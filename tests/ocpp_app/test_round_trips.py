@@ -98,6 +98,20 @@ def test_a_join_looks_each_row_up_however_small_the_table_is(transactional_db: N
     assert "Nested Loop" in found
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL compiles")
+def test_a_query_that_no_index_helps_is_not_compiled(transactional_db: None) -> None:
+    """What is discouraged counts as dear, and what is dear would be compiled; not every project's settings say no."""
+    ChargePoint.objects.create(identity="CP001", name="x")
+    statement = Statement("EXPLAIN (ANALYZE) SELECT * FROM ocpp_app_chargepoint WHERE name = %s", ["x"])
+    explain = Query(statement, lambda rows: "\n".join(line for (line,) in rows))
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL jit = on")
+        *_ahead, found = round_trips.fetch([*round_trips.by_index(), explain])
+    assert "Seq Scan" in found
+    assert "JIT" not in found
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL's COMMIT is a round trip")
 def test_the_commit_travels_with_the_last_statements(transactional_db: None) -> None:
     charge_point = ChargePoint.objects.create(identity="CP001")
