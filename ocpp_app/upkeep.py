@@ -126,14 +126,6 @@ def keep_lists() -> None:
         commit_each_if_need_be(partial(local_list_rules.ask, goals=goals), rows[:AT_ONCE])
 
 
-def keep_lists_and_caches() -> bool:
-    """All three; housekeeping does one at a time. Returns whether to go on at once."""
-    has_more = note_stricter_tags()
-    clear_caches()
-    keep_lists()
-    return has_more
-
-
 def keep_charging_profiles() -> None:
     """Let the charge points have the charging profiles that they are assigned, and no others of ours."""
     now = timezone.now()

@@ -8,7 +8,6 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from ocpp_app import upkeep
 from ocpp_app.models import (
     AuthorizationCache,
     ChargingProfile,
@@ -20,6 +19,7 @@ from ocpp_app.models import (
     ProfileInstallation,
 )
 from tests.ocpp_app.admin_world import act, add_page, form_of, page, text_of
+from tests.ocpp_app.tag_upkeep import keep_lists_and_caches
 from tests.ocpp_app.test_charging_profiles import make_profile, start
 from tests.ocpp_app.test_local_lists import answer, newest, sent
 from tests.ocpp_app.wire import Wire
@@ -40,7 +40,7 @@ def test_list_is_decided_on_its_page_and_shows_what_is_missing(wire: Wire, admin
     row = LocalList.objects.get(charge_point=wire.charge_point)
     shown = text_of(admin_client.get(page(row)))
     assert "TAG1 - Accepted" in shown
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     answer(wire, '{"listVersion":0}')
     answer(wire)
     assert "as it is to be" in text_of(admin_client.get(page(row)))
@@ -63,7 +63,7 @@ def test_whole_list_is_sent_again(wire: Wire, admin_client: Client) -> None:
 def test_cache_is_cleared_from_its_list(wire: Wire, admin_client: Client) -> None:
     row = AuthorizationCache.objects.create(charge_point=wire.charge_point, status="Rejected")
     assert "1 cache is to be cleared" in text_of(act(admin_client, "clear", row))
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert newest(wire).action == "ClearCache"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from ocpp_app import authorization_caches, local_lists, upkeep
+from ocpp_app import authorization_caches, local_lists
 from ocpp_app.models import (
     AuthorizationCache,
     ChargePointGroup,
@@ -17,6 +17,7 @@ from ocpp_app.models import (
     Organisation,
 )
 from tests.ocpp_app.conftest import Connect
+from tests.ocpp_app.tag_upkeep import keep_lists_and_caches
 from tests.ocpp_app.test_local_lists import answer, newest, refuse, say_limits
 from tests.ocpp_app.wire import Wire
 
@@ -28,7 +29,7 @@ def _known_tags(tag: IdTag, wire: Wire) -> None:
     """TAG1 is as charge points were told."""
     IdTag.objects.create(id_tag="FAMILY")
     IdTag.objects.filter(pk=tag.pk).update(expires_at=timezone.now() + timedelta(days=30))
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 0
 
 
@@ -43,7 +44,7 @@ def cache_of(wire: Wire) -> AuthorizationCache:
 
 def block() -> None:
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
 
 
 def change(**values: Any) -> Callable[[IdTag], Any]:
@@ -72,31 +73,31 @@ def group(tag: IdTag) -> None:
 def test_cache_is_cleared_when_an_idtag_loses_a_right(act: Any, expected: int, wire: Wire, tag: IdTag) -> None:
     act(tag)
     for _repetition in range(2):
-        upkeep.keep_lists_and_caches()
+        keep_lists_and_caches()
     assert cleared(wire) == expected
 
 
 def test_tag_that_becomes_free_of_groups_or_unblocked_costs_nothing(wire: Wire, tag: IdTag) -> None:
     group(tag)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     answer(wire)
     tag.groups.clear()
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 1
     IdTag.objects.filter(pk=tag.pk).update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     answer(wire)
     IdTag.objects.filter(pk=tag.pk).update(is_blocked=False)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 2
 
 
 def test_tag_of_another_organisation_costs_nothing(wire: Wire) -> None:
     other = Organisation.objects.create(name="Other", slug="other")
     foreign = IdTag.objects.create(id_tag="FOREIGN", organisation=other)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     IdTag.objects.filter(pk=foreign.pk).update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 0
 
 
@@ -119,7 +120,7 @@ def test_charge_point_that_has_no_cache_is_not_asked_again(say: Any, wire: Wire)
     row = cache_of(wire)
     assert (row.outdated_at, row.cleared_at) == (None, None)
     IdTag.objects.filter(id_tag="FAMILY").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 1
 
 
@@ -134,7 +135,7 @@ def test_charge_point_that_is_not_connected_is_asked_when_it_is(connect: Connect
     block()
     assert cleared(wire) == 0
     again = connect()
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(again) == 1
 
 
@@ -142,10 +143,10 @@ def test_unanswered_request_is_repeated_later(wire: Wire) -> None:
     block()
     wire.tell(str(newest(wire).pk), "sent")
     wire.tell(str(newest(wire).pk), "timed_out")
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 1
     AuthorizationCache.objects.update(retry_at=timezone.now())
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 2
 
 
@@ -153,16 +154,16 @@ def test_right_lost_while_the_cache_is_being_cleared_costs_another_request(wire:
     block()
     IdTag.objects.filter(id_tag="FAMILY").update(is_blocked=True)
     first = newest(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert wire.call(f'[3,"{first.pk}",{{"status":"Accepted"}}]') is None
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 2
 
 
 @pytest.mark.spec("OCPP 1.6", "3.5.3")
 def test_tag_on_the_local_list_is_blocked_there_and_the_cache_left_alone(wire: Wire) -> None:
     local_lists.keep_local_list("CP001", ListSelection.ALL)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     answer(wire, '{"listVersion":0}')
     answer(wire)
     block()
@@ -171,7 +172,7 @@ def test_tag_on_the_local_list_is_blocked_there_and_the_cache_left_alone(wire: W
     say_limits(wire, LocalAuthListEnabled="false")
     answer(wire)
     IdTag.objects.filter(id_tag="FAMILY").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert cleared(wire) == 1, "the list is switched off"
 
 
@@ -185,7 +186,7 @@ def test_imported_tags_are_remembered_some_at_a_time(wire: Wire, monkeypatch: py
     monkeypatch.setattr(authorization_caches, "NEW_AT_ONCE", 10)
     IdTag.objects.bulk_create(IdTag(id_tag=f"NEW{number}", key=f"NEW{number}") for number in range(25))
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
-    runs = [upkeep.keep_lists_and_caches() for _run in range(3)]
+    runs = [keep_lists_and_caches() for _run in range(3)]
     assert runs == [True, True, False]
     assert not IdTag.objects.filter(told=None).exists()
     assert cleared(wire) == 1

@@ -28,6 +28,7 @@ from ocppj.v16 import (
     UpdateType,
 )
 from tests.ocpp_app.conftest import Connect
+from tests.ocpp_app.tag_upkeep import keep_lists_and_caches
 from tests.ocpp_app.wire import Wire
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,7 @@ def pass_time(wire: Wire, **fields: Any) -> None:
 
 def keep(wire: Wire, selection: ListSelection = ListSelection.ALL, **options: Any) -> None:
     local_lists.keep_local_list(wire.identity, selection, **options)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
 
 
 def in_sync(wire: Wire, version: int = 0) -> None:
@@ -123,7 +124,7 @@ def test_version_is_asked_for_and_then_the_full_list_is_sent_with_a_higher_one(w
     row = list_of(wire)
     assert has(wire) == dict.fromkeys(("TAG0", "TAG1", "TAG2"), "Accepted")
     assert (row.state, row.version, row.reported_version) == (ListState.IN_SYNC, 42, 41)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == 2
 
 
@@ -159,7 +160,7 @@ def test_charge_point_that_is_not_connected_gets_its_list_when_it_is(connect: Co
     assert commands(wire) == 0
     assert list_of(wire).state == ListState.PENDING
     again = connect()
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert sent(again)[0] == "GetLocalListVersion"
 
 
@@ -169,7 +170,7 @@ def test_so_many_lists_in_one_run_and_the_next_goes_on(connect: Connect, monkeyp
         local_lists.keep_local_list(connect(f"CP{number}").identity, ListSelection.ALL)
     counts = []
     for _run in range(4):
-        upkeep.keep_lists_and_caches()
+        keep_lists_and_caches()
         counts.append(Command.objects.filter(action="GetLocalListVersion").count())
     assert counts == [2, 4, 5, 5]
 
@@ -240,7 +241,7 @@ def test_what_has_no_room_is_left_out_who_may_charge_comes_first(wire: Wire) -> 
 def test_changed_tag_is_sent_alone_in_a_differential_update(change: Any, expected: str | None, wire: Wire) -> None:
     in_sync(wire)
     change(IdTag.objects.get(id_tag="TAG1"))
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert list_of(wire).state == ListState.PENDING
     payload = sent(wire)[1]
     assert (payload["updateType"], payload["listVersion"], tags_in(payload)) == ("Differential", 2, {"TAG1": expected})
@@ -254,7 +255,7 @@ def test_changes_of_some_seconds_travel_together(wire: Wire) -> None:
     IdTag.objects.filter(id_tag__in=("TAG0", "TAG1")).update(is_blocked=True)
     IdTag.objects.create(id_tag="TAG9")
     before = commands(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == before + 1
     assert len(tags_in(sent(wire)[1])) == 3
 
@@ -262,10 +263,10 @@ def test_changes_of_some_seconds_travel_together(wire: Wire) -> None:
 def test_change_while_an_update_is_under_way_follows_it(wire: Wire) -> None:
     in_sync(wire)
     IdTag.objects.filter(id_tag="TAG0").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
     before = commands(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == before, "one update at a time"
     answer(wire)
     assert tags_in(sent(wire)[1]) == {"TAG1": "Blocked"}
@@ -274,7 +275,7 @@ def test_change_while_an_update_is_under_way_follows_it(wire: Wire) -> None:
 def test_when_everything_changes_the_full_list_is_shorter(wire: Wire) -> None:
     in_sync(wire)
     IdTag.objects.update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert sent(wire)[1]["updateType"] == "Full"
 
 
@@ -286,7 +287,7 @@ def test_when_everything_changes_the_full_list_is_shorter(wire: Wire) -> None:
 def test_refused_differential_update_is_followed_by_a_full_one(status: str, wire: Wire) -> None:
     in_sync(wire)
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     answer(wire, f'{{"status":"{status}"}}')
     if status == "VersionMismatch":  # somebody else has sent one with a higher version: which?
         assert sent(wire)[0] == "GetLocalListVersion"
@@ -302,7 +303,7 @@ def test_refused_differential_update_is_followed_by_a_full_one(status: str, wire
 def test_version_mismatch_is_followed_by_a_full_list_even_if_the_version_is_ours(wire: Wire) -> None:
     in_sync(wire)
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     answer(wire, '{"status":"VersionMismatch"}')
     answer(wire, '{"listVersion":1}')
     assert (sent(wire)[1]["updateType"], sent(wire)[1]["listVersion"]) == ("Full", 3)
@@ -319,10 +320,10 @@ def test_failed_full_update_changes_nothing_and_is_tried_again_later_with_less(w
     row = list_of(wire)
     assert (row.state, row.detail, row.version, has(wire)) == (ListState.FAILED, "Failed", 0, {})
     before = commands(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == before, "not at once"
     pass_time(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert len(tags_in(sent(wire)[1])) == 25
 
 
@@ -332,7 +333,7 @@ def test_failed_update_is_tried_at_once_when_the_tags_change(wire: Wire) -> None
     answer(wire, '{"status":"Failed"}')
     IdTag.objects.create(id_tag="TAG9")
     before = commands(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == before + 1
 
 
@@ -355,10 +356,10 @@ def test_charge_point_without_a_list_is_left_alone_until_somebody_asks(
     say(wire)
     assert list_of(wire).state == ListState.NOT_SUPPORTED
     before = commands(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == before
     local_lists.send_again(list_of(wire))
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert sent(wire)[0] == "GetLocalListVersion"
 
 
@@ -367,7 +368,7 @@ def test_charge_point_without_a_list_is_asked_again_when_it_has_booted(wire: Wir
     keep(wire)
     answer(wire, '{"listVersion":-1}')
     wire.ask("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert sent(wire)[0] == "GetLocalListVersion"
     answer(wire, '{"listVersion":0}')  # LocalAuthListEnabled was switched on
     assert sent(wire)[0] == "SendLocalList"
@@ -389,14 +390,14 @@ def test_after_an_unanswered_update_the_version_says_whether_it_was_applied(
 ) -> None:
     in_sync(wire)
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     wire.tell(str(newest(wire).pk), "sent")
     wire.tell(str(newest(wire).pk), "timed_out")
     before = commands(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == before, "gently"
     pass_time(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert sent(wire)[0] == "GetLocalListVersion"
     answer(wire, f'{{"listVersion":{reported}}}')
     assert has(wire)["TAG1"] == ("Blocked" if is_applied else "Accepted")
@@ -409,7 +410,7 @@ def test_after_an_unanswered_update_the_version_says_whether_it_was_applied(
 def test_late_answer_to_an_update_counts(wire: Wire) -> None:
     in_sync(wire)
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     wire.tell(str(newest(wire).pk), "sent")
     wire.tell(str(newest(wire).pk), "timed_out")
     answer(wire, late=True)
@@ -420,7 +421,7 @@ def test_late_answer_to_an_update_counts(wire: Wire) -> None:
 def test_version_that_is_not_ours_means_that_the_whole_list_is_sent(wire: Wire) -> None:
     in_sync(wire)
     wire.ask("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert sent(wire)[0] == "GetLocalListVersion"
     answer(wire, '{"listVersion":77}')
     assert has(wire) == {}, "nobody knows what it has"
@@ -431,9 +432,9 @@ def test_same_version_after_a_boot_costs_one_question(wire: Wire) -> None:
     in_sync(wire)
     wire.ask("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
     before = commands(wire)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     answer(wire, '{"listVersion":1}')
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert commands(wire) == before + 1
     assert list_of(wire).state == ListState.IN_SYNC
 
@@ -442,11 +443,11 @@ def test_version_numbers_begin_anew_with_a_full_list_after_the_highest(wire: Wir
     in_sync(wire, version=2**31 - 2)
     assert list_of(wire).version == 2**31 - 1
     IdTag.objects.filter(id_tag="TAG1").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert (sent(wire)[1]["updateType"], sent(wire)[1]["listVersion"]) == ("Full", 1)
     answer(wire)
     IdTag.objects.filter(id_tag="TAG2").update(is_blocked=True)
-    upkeep.keep_lists_and_caches()
+    keep_lists_and_caches()
     assert (sent(wire)[1]["updateType"], sent(wire)[1]["listVersion"]) == ("Differential", 2)
 
 
