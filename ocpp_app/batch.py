@@ -503,7 +503,7 @@ class Batch:
 
         At the end of the batch, when added rows can be queried and changed ones are not written yet: what it adds and
         changes is written with them. The result of ``query(batch, items)``, which is made together with what is written
-        before, is a third argument of the function; None where there is nothing to be asked.
+        before, is a third argument of the function, unless it is None: there is nothing to be asked.
         """
         self._at_end[function].append(item)
         if query is not None:
@@ -531,12 +531,11 @@ class Batch:
             self._insert(writes)
             writes.send()
             self._insert_messages(writes)
-            if function not in self._queries_at_end:
+            make_query = self._queries_at_end.get(function)
+            query = None if make_query is None else make_query(self, items)
+            if query is None:
                 writes.send()
                 function(self, items)
-            elif (query := self._queries_at_end[function](self, items)) is None:
-                writes.send()
-                function(self, items, None)
             else:
                 function(self, items, *writes.fetch_ahead([query]))
         self._insert(writes)

@@ -81,12 +81,12 @@ def _readings(batch: Batch, ended: Sequence[Ended]) -> Query[Stored] | None:
     return loads.readings(missing) if missing else None
 
 
-def _settle(batch: Batch, ended: Sequence[Ended], missing: Stored | None) -> None:
+def _settle(batch: Batch, ended: Sequence[Ended], missing: Sequence[loads.Reading] = ()) -> None:
     by_id = {item.transaction.pk: item for item in ended}  # the last reason is as good as the first
     transactions = [item.transaction for item in by_id.values()]
     terms = {row.pk: None if row.tariff_terms is None else pricing.read_terms(row.tariff_terms) for row in transactions}
-    stored = [reading for row in transactions for reading in batch.readings_ahead(row) or ()]
-    evidence = _evidence(transactions, terms, [*stored, *(missing or ())])
+    ahead = [reading for row in transactions for reading in batch.readings_ahead(row) or ()]
+    evidence = _evidence(transactions, terms, [*ahead, *missing])
     for pk, item in by_id.items():
         _settle_one(batch, item, terms[pk], evidence[pk])
 
