@@ -7,10 +7,11 @@ send no ``post_save``.
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from django.db import Error, models
@@ -117,7 +118,9 @@ class Batch:
 
     def lock_charge_points(self, identities: Iterable[str]) -> None:
         """Load and lock the charge points with these identities; nothing else may be read before."""
-        *_ahead, found = round_trips.fetch(_locks(identities))
+        by_index = round_trips.by_index()
+        locks = loads.charge_points(set(identities))
+        found = round_trips.fetch([*by_index, locks, *round_trips.with_bitmaps()])[len(by_index)]
         self.charge_points = {row.identity: row for row in found}
 
     def expect_connectors(self) -> None:
@@ -159,15 +162,19 @@ class Batch:
         """``lock_charge_points`` and ``read`` in one round trip; ``known``: the charge points as they were last seen,
         with which the locked ones are to be compared then. ``meanwhile``: what is done while the database reads."""
         self.charge_points = dict(known)
-        return self.read(relay_ids, _locks(known), meanwhile)
+        return self.read(relay_ids, loads.charge_points(set(known)), meanwhile)
 
     def read(
-        self, relay_ids: Iterable[uuid.UUID], ahead: Sequence[Query[Any]] = (), meanwhile: Meanwhile | None = None
+        self,
+        relay_ids: Iterable[uuid.UUID],
+        locks: Query[list[ChargePoint]] | None = None,
+        meanwhile: Meanwhile | None = None,
     ) -> list[Message]:
         """Read in one round trip what the messages have said that they will ask for (``expect_…``), and the frames
-        that came before with these relay ids, which are returned. ``ahead``: what locks the charge points, unless they
+        that came before with these relay ids, which are returned. ``locks``: what locks the charge points, unless they
         are locked already."""
-        queries: list[Query[Any]] = [*ahead, loads.messages(relay_ids)]
+        by_index = round_trips.by_index()
+        queries: list[Query[Any]] = [*by_index, *([locks] if locks else []), loads.messages(relay_ids)]
         ids = bulk.ids_query(Transaction, self._expected_starts) if self._expected_starts else None
         tag_queries = self._tag_queries(self._wanted_tags) if self._wanted_tags else []
         queries += tag_queries
@@ -181,10 +188,11 @@ class Batch:
             queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
         if self._ending:
             queries.append(loads.readings(_ids(self._ending)))
-        found = iter(round_trips.fetch(queries, meanwhile=meanwhile))
-        if ahead:
-            *_settings, locked = (next(found) for _ in ahead)
-            self.charge_points = {row.identity: row for row in locked}
+        found = islice(
+            round_trips.fetch([*queries, *round_trips.with_bitmaps()], meanwhile=meanwhile), len(by_index), None
+        )
+        if locks is not None:
+            self.charge_points = {row.identity: row for row in next(found)}
         earlier: list[Message] = next(found)
         if tag_queries:
             *_locks, tags = (next(found) for _ in tag_queries)
@@ -579,11 +587,6 @@ class Batch:
         """What writes the events that somebody has subscribed to, as everything is by now."""
         locked = [row.id for row in self.charge_points.values()]
         return outbox.statement(self.events, self.now, locked=locked, connector_of=self.connector_of)
-
-
-def _locks(identities: Iterable[str]) -> list[Query[Any]]:
-    """What locks charge points; the last of them reads them."""
-    return [*round_trips.by_index(), loads.charge_points(set(identities))]
 
 
 def _ids(numbers: Iterable[int]) -> list[int]:

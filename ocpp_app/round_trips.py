@@ -49,20 +49,28 @@ class Query(NamedTuple, Generic[Result]):
 def by_index() -> list[Query[None]]:
     """Ahead of a transaction's queries: let its plans look rows up by index, however small a table is now, and be made
     once, whatever the parameters. They are kept for the connection, and one that was made while a table was empty would
-    read all of it later."""
-    if on_sqlite():
-        return []
-    return [Query(Statement(_BY_INDEX, []), lambda rows: None)]
+    read all of it later. Until ``with_bitmaps``, rows are looked up in the order of the index as well."""
+    return [] if on_sqlite() else [Query(Statement(_BY_INDEX, []), lambda rows: None)]
+
+
+def with_bitmaps() -> list[Query[None]]:
+    """Behind the transaction's own look-ups: let plans collect rows before they read them, as indexes of lists and
+    words (GIN) need it."""
+    return [] if on_sqlite() else [Query(Statement(_WITH_BITMAPS, []), lambda rows: None)]
 
 
 _COMMIT = Statement("COMMIT", [])
 """Django's own finds nothing left to commit then."""
 _BY_INDEX = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)" + "".join(
-    f", set_config('{way}', 'off', true)" for way in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+    f", set_config('{way}', 'off', true)"
+    for way in ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
 )
 """A join that is neither hashed nor merged looks up each row; the others read a whole table or index, small as it may
 have been. Where there is no other way (a query of a user's that no index helps), that counts as so dear that PostgreSQL
-would compile it, if the connection lets it: 20 ms and more, for a look at a few rows."""
+would compile it, if the connection lets it: 20 ms and more, for a look at a few rows. A bitmap forgets the order of the
+index: the last message of a charge point would be looked for among all that there are. Nor does it mark what is dead in
+an index, and all ended transactions would be visited until the next VACUUM."""
+_WITH_BITMAPS = "SELECT set_config('enable_bitmapscan', 'on', true)"
 
 
 def fetch(queries: Sequence[Query[Any]], *, meanwhile: Meanwhile | None = None) -> list[Any]:

@@ -333,3 +333,22 @@ def test_repeated_start_is_not_looked_for_among_all_of_its_charge_point() -> Non
     query = loads.transactions(ids=[], open_at=[], open_of=([], []), started=starts)
     assert len(query.fetch()) == 1
     assert most_rows_read(query, Transaction) < 10
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such statistics")
+def test_last_authorize_is_not_looked_for_among_all_messages_of_the_charge_point() -> None:
+    """As it was while each had a few, and none of them was one."""
+    charge_points = [ChargePoint.objects.create(identity=f"CP{number:03}") for number in range(50)]
+
+    def send(sender: ChargePoint, minutes: int, action: str) -> Message:
+        at = NOW + timedelta(minutes=minutes)
+        return Message(charge_point=sender, direction=Direction.INBOUND, action=action, at=at, raw=" " * 500)
+
+    Message.objects.bulk_create(send(sender, minutes, "Heartbeat") for minutes in range(36) for sender in charge_points)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ocpp_app_message")
+    first = charge_points[0]
+    Message.objects.bulk_create(send(first, minutes, "Authorize") for minutes in range(36, 150))
+    query = loads.last_calls([first.pk], "Authorize", NOW)
+    assert query.fetch() == {first.pk: NOW + timedelta(minutes=149)}
+    assert most_rows_read(query, Message) < 10

@@ -140,7 +140,7 @@ def test_serial_number_is_anothers_where_one_certificate_would_be_both_of_theirs
 def test_names_are_looked_up_in_indexes() -> None:
     sql, parameters = loads.named(["SN-77", "SN"], [["SN", "77"], ["SN"]]).statement
     explain = Query(Statement(f"EXPLAIN {sql}", parameters), lambda rows: [line for (line,) in rows])
-    *_ahead, plan = round_trips.fetch([*round_trips.by_index(), explain])
+    *_ahead, plan = round_trips.fetch([*round_trips.by_index(), *round_trips.with_bitmaps(), explain])
     assert any("ocpp_point_words" in line for line in plan)
     assert any("ocpp_point_serial" in line for line in plan)
     assert not any("Seq Scan" in line for line in plan)
