@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ocpp_app.models.deletion import Deletable
 from ocpp_app.models.organisation import Organisation, default_organisation_id
 from ocpp_app.models.session import Session
 from ocpp_app.models.site import ChargePointGroup, Site
@@ -33,9 +34,11 @@ class SecurityProfile(models.IntegerChoices):
     MUTUAL_TLS = 3, _("3: TLS with client certificate")
 
 
-class ChargePoint(models.Model):
+class ChargePoint(Deletable):
     """A charge point; ``identity`` is the last segment of its connection URL (OCPP-J 1.6 §3.1.1), unique across all
     organisations."""
+
+    lock = "pk"
 
     organisation = models.ForeignKey(
         Organisation, models.PROTECT, related_name="charge_points", default=default_organisation_id
@@ -171,8 +174,10 @@ class ChargePoint(models.Model):
         return self.registration_status == RegistrationStatus.ACCEPTED
 
 
-class Connector(models.Model):
+class Connector(Deletable):
     """A connector as last reported; number 0 is the charge point as a whole (OCPP 1.6 §4.9)."""
+
+    lock = "charge_point_id"
 
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="connectors", db_index=False)
     number = models.BigIntegerField(_("connectorId"))
@@ -198,7 +203,9 @@ class Connector(models.Model):
 class StatusHistory(models.Model):
     """One StatusNotification.req (OCPP 1.6 §6.47), kept as it came."""
 
-    connector = models.ForeignKey(Connector, models.CASCADE, related_name="status_history", db_index=False)
+    connector = models.ForeignKey(
+        Connector, models.CASCADE, related_name="status_history", db_index=False, db_constraint=False
+    )
     status = models.CharField(_("status"), max_length=50)
     error_code = models.CharField(_("error code"), max_length=50)
     info = models.CharField(_("info"), max_length=255, blank=True)

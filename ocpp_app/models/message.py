@@ -23,7 +23,9 @@ class Message(models.Model):
     unique, so that a redelivered frame is answered from here and never carried out twice.
     """
 
-    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="messages", db_index=False)
+    charge_point = models.ForeignKey(
+        ChargePoint, models.CASCADE, related_name="messages", db_index=False, db_constraint=False
+    )
     session_id = models.UUIDField(
         _("session"), null=True, help_text=_("The websocket session; not a foreign key: sessions may be pruned.")
     )

@@ -17,7 +17,9 @@ class MeterValue(models.Model):
     percent; null where not sent.
     """
 
-    connector = models.ForeignKey(Connector, models.CASCADE, related_name="meter_values", db_index=False)
+    connector = models.ForeignKey(
+        Connector, models.CASCADE, related_name="meter_values", db_index=False, db_constraint=False
+    )
     transaction = models.ForeignKey(Transaction, models.CASCADE, null=True, related_name="meter_values", db_index=False)
     timestamp = models.DateTimeField(
         _("time"), help_text=_("The charge point's clock where it is plausible, else the time of receipt.")
