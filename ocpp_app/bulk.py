@@ -273,4 +273,7 @@ def ids_query(model: type[models.Model], count: int) -> Query[list[int]] | None:
     return Query(statement, lambda found: [number for (number,) in found])
 
 
-_NEXT_IDS = "SELECT nextval(pg_get_serial_sequence(%s::text, %s::text)) FROM generate_series(1, %s)"
+_NEXT_IDS = (  # the sequence is looked up once, not for each of them
+    "WITH found AS MATERIALIZED (SELECT pg_get_serial_sequence(%s::text, %s::text)::regclass AS sequence)"
+    " SELECT nextval(sequence) FROM found, generate_series(1, %s)"
+)

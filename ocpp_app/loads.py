@@ -146,12 +146,11 @@ def transactions(
 @cache
 def _transactions_sql(*, is_starting: bool) -> str:
     """``is_starting``: with what only a start asks for, which takes half of the time."""
-    here = f"SELECT id FROM {_table(Connector)} WHERE {_any_of('charge_point_id', 'bigint')}"
     counted = f"SELECT id FROM {_table(IdTag)} WHERE {_is_wanted_tag()} AND concurrent_limit IS NOT NULL"
     # Their keys first, each kind by its own index: an OR of all this would be looked at once more for each row.
     keys = [
         "SELECT value FROM json_each(%s)" if on_sqlite() else "SELECT unnest(%s::integer[])",
-        f"SELECT id FROM {_table(Transaction)} WHERE is_active AND {_among('connector_id', here)}",
+        f"SELECT id FROM {_table(Transaction)} WHERE is_active AND {_any_of('charge_point_id', 'bigint')}",
     ]
     of_starts = [
         f"SELECT id FROM {_table(Transaction)} WHERE is_active AND {_among('tag_id', counted)}",

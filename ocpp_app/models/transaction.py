@@ -163,7 +163,7 @@ class Transaction(models.Model):
                 fields=("closed_by_user",), condition=models.Q(closed_by_user__isnull=False), name="ocpp_tx_closed_by"
             ),
             models.Index(fields=("tariff",), condition=models.Q(tariff__isnull=False), name="ocpp_tx_tariff"),
-            models.Index(fields=("connector",), condition=models.Q(is_active=True), name="ocpp_tx_active"),
+            models.Index(fields=("charge_point",), condition=models.Q(is_active=True), name="ocpp_tx_open"),
             models.Index(fields=("tag",), condition=models.Q(is_active=True), name="ocpp_tx_active_tag"),
             models.Index(fields=("organisation",), condition=models.Q(is_active=True), name="ocpp_tx_active_here"),
             # Who has no anomaly asks for one: without these, the whole list is looked through.

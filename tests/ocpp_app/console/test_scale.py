@@ -124,7 +124,7 @@ def unled(sql: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(explain + sql.replace("%", "%%") if connection.vendor == "sqlite" else explain + sql)
         plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
-    partial = r"(?! USING (?:COVERING )?INDEX (?:ocpp_tx_active|ocpp_anomaly_open|ocpp_failed_message_open))"
+    partial = r"(?! USING (?:COVERING )?INDEX (?:ocpp_tx_open|ocpp_anomaly_open|ocpp_failed_message_open))"
     scan = r"Seq Scan on ocpp_app_(\w+)" if connection.vendor == "postgresql" else rf"SCAN ocpp_app_(\w+)\b{partial}"
     found = {table for table in re.findall(scan, plan) if table in BIG}
     is_cut = " LIMIT " in sql and "TEMP B-TREE FOR ORDER BY" not in plan and "Sort" not in plan
