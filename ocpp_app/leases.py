@@ -10,7 +10,13 @@ from ocpp_app.models import Lease
 
 def hold(name: str, holder: str, duration: timedelta) -> bool:
     """Whether the lease is ``holder``'s, for so long from now: taken where it is free or over, else renewed."""
-    Lease.objects.get_or_create(name=name)
+    if _take(name, holder, duration):
+        return True
+    _lease, is_new = Lease.objects.get_or_create(name=name)
+    return is_new and _take(name, holder, duration)
+
+
+def _take(name: str, holder: str, duration: timedelta) -> bool:
     free = Q(holder=holder) | Q(expires_at=None) | Q(expires_at__lt=Now())
     return bool(Lease.objects.filter(free, name=name).update(holder=holder, expires_at=Now() + duration))
 

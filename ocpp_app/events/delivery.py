@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How long an idle courier waits before it looks for new events."""
+UNWANTED_POLL_S = 2.0
+"""The same while nobody has subscribed to any."""
 LEASE_FOR = timedelta(seconds=10)
 RENEW_EVERY_S = 3.0
 AT_ONCE = 8
@@ -222,6 +224,8 @@ class Courier:
         self._done: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._lanes: dict[int, Lane] = {}
         self._prune_due = time.monotonic()
+        self._is_wanted = False
+        """Whether somebody has subscribed, when it looked last."""
 
     def stop(self) -> None:
         """Finish what is under way, then return from ``run``; may be called from a signal handler or another
@@ -246,7 +250,10 @@ class Courier:
         handed_on = hand_on()
         submitted = self._submit_due()
         busy = handed_on == HANDED_ON_AT_ONCE or (submitted and any(lane.room for lane in self._lanes.values()))
-        self._record(self._take(0.0 if busy else POLL_S))
+        if self._is_wanted or self._lanes:
+            self._record(self._take(0.0 if busy else POLL_S))
+        else:
+            self._stopping.wait(0.0 if busy else UNWANTED_POLL_S)
         for lane in self._lanes.values():
             lane.abort(LONGEST_S)
         if time.monotonic() >= self._prune_due and prune(timezone.now()) < PRUNED_AT_ONCE:
@@ -266,6 +273,7 @@ class Courier:
         now = timezone.now()
         submitted = 0
         active = list(WebhookSubscription.objects.filter(is_active=True).select_related("organisation"))
+        self._is_wanted = bool(active)
         self._close_idle({subscription.pk for subscription in active})
         for subscription in active:
             if subscription.paused_until is not None and subscription.paused_until > now:

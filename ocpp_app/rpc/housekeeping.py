@@ -47,6 +47,8 @@ Task = Callable[[], object]
 LEASE = "housekeeping"
 LEASE_FOR = timedelta(seconds=10)
 """After so long without a sign of its holder another worker takes over."""
+RENEW_EVERY_S = 2.5
+"""Until then its holder need not ask whether it still is."""
 GATEWAY_SILENCE = timedelta(seconds=30)
 """Gateways announce themselves every 10 s; one silent for so long is gone."""
 CALM_S = 30.0
@@ -81,6 +83,7 @@ class Housekeeping:
         self._rests_until = started
         self._frames_first_until = started
         self._held_at = started
+        self._is_holder = False
         self._tasks: deque[Task] = deque()
         """What is due of a round that has begun, in this order."""
 
@@ -130,7 +133,7 @@ class Housekeeping:
         """What is interrupted by an outage is done afterwards; what fails by itself, when it is due anyway."""
         if not self._tasks:
             self._commands_due = now + COMMANDS_EVERY_S[conf.relay()]
-            if self._hold_lease(now):
+            if (self._is_holder and now - self._held_at < RENEW_EVERY_S) or self._hold_lease(now):
                 self._tasks.extend(self._due(now))
             return {}
         if now - self._held_at > LEASE_FOR.total_seconds() / 2 and not self._hold_lease(now):
@@ -165,9 +168,9 @@ class Housekeeping:
 
     def _hold_lease(self, now: float) -> bool:
         self._held_at = now
-        TALLY.holds_lease = False  # also when the database does not answer
-        TALLY.holds_lease = leases.hold(LEASE, self._name, LEASE_FOR)
-        return TALLY.holds_lease
+        self._is_holder = TALLY.holds_lease = False  # also when the database does not answer
+        self._is_holder = TALLY.holds_lease = leases.hold(LEASE, self._name, LEASE_FOR)
+        return self._is_holder
 
 
 def guarded(task: Callable[[], Result]) -> Result | None:
