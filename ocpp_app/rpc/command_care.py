@@ -30,7 +30,7 @@ LOOKED_BACK = timedelta(days=1)
 def dispatch_queued_commands(now: datetime | None = None) -> Items:
     """Queued commands whose charge point can be reached, oldest first: forgotten by a process that died, made by one
     without a relay, or due only now. Those that are too old end."""
-    if not _queued().exists():  # it is asked every second or two
+    if not _queued().exists():  # it is asked every other second
         return {}
     now = now or timezone.now()
     items = _expire_queued(now)

@@ -54,7 +54,7 @@ GATEWAY_SILENCE = timedelta(seconds=30)
 CALM_S = 30.0
 """Nobody is declared dead within so many seconds of our own outage or backlog: the announcements may lie in the
 queue."""
-COMMANDS_EVERY_S = {"memory": 1.0, "amqp": 2.0}
+COMMANDS_EVERY_S = 2.0
 GATEWAYS_EVERY_S = 5.0
 REVIEW_EVERY_S = 60.0
 PRUNE_EVERY_S = 600.0
@@ -132,7 +132,7 @@ class Housekeeping:
     def _do_next(self, now: float) -> Items:
         """What is interrupted by an outage is done afterwards; what fails by itself, when it is due anyway."""
         if not self._tasks:
-            self._commands_due = now + COMMANDS_EVERY_S[conf.relay()]
+            self._commands_due = now + COMMANDS_EVERY_S
             if (self._is_holder and now - self._held_at < RENEW_EVERY_S) or self._hold_lease(now):
                 self._tasks.extend(self._due(now))
             return {}
