@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 from django.db import Error, models
@@ -118,9 +117,7 @@ class Batch:
 
     def lock_charge_points(self, identities: Iterable[str]) -> None:
         """Load and lock the charge points with these identities; nothing else may be read before."""
-        by_index = round_trips.by_index()
-        locks = loads.charge_points(set(identities))
-        found = round_trips.fetch([*by_index, locks, *round_trips.with_bitmaps()])[len(by_index)]
+        (found,) = round_trips.look_up([loads.charge_points(set(identities))])
         self.charge_points = {row.identity: row for row in found}
 
     def expect_connectors(self) -> None:
@@ -173,8 +170,7 @@ class Batch:
         """Read in one round trip what the messages have said that they will ask for (``expect_…``), and the frames
         that came before with these relay ids, which are returned. ``locks``: what locks the charge points, unless they
         are locked already."""
-        by_index = round_trips.by_index()
-        queries: list[Query[Any]] = [*by_index, *([locks] if locks else []), loads.messages(relay_ids)]
+        queries: list[Query[Any]] = [*([locks] if locks else []), loads.messages(relay_ids)]
         ids = bulk.ids_query(Transaction, self._expected_starts) if self._expected_starts else None
         tag_queries = self._tag_queries(self._wanted_tags) if self._wanted_tags else []
         queries += tag_queries
@@ -188,9 +184,7 @@ class Batch:
             queries.append(loads.last_calls(self._wanted_calls, Action.Authorize, self.now - AUTHORIZED_WITHIN))
         if self._ending:
             queries.append(loads.readings(_ids(self._ending)))
-        found = islice(
-            round_trips.fetch([*queries, *round_trips.with_bitmaps()], meanwhile=meanwhile), len(by_index), None
-        )
+        found = iter(round_trips.look_up(queries, meanwhile=meanwhile))
         if locks is not None:
             self.charge_points = {row.identity: row for row in next(found)}
         earlier: list[Message] = next(found)

@@ -78,6 +78,13 @@ def fetch(queries: Sequence[Query[Any]], *, meanwhile: Meanwhile | None = None) 
     return run((), queries, meanwhile=meanwhile)
 
 
+def look_up(queries: Sequence[Query[Any]], *, meanwhile: Meanwhile | None = None) -> list[Any]:
+    """``fetch`` between ``by_index`` and ``with_bitmaps``."""
+    by = by_index()
+    found = fetch([*by, *queries, *with_bitmaps()], meanwhile=meanwhile)
+    return found[len(by) : len(by) + len(queries)]
+
+
 def run(
     statements: Sequence[Statement],
     queries: Sequence[Query[Any]] = (),
