@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, Value
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from ocpp_app import known_limits, outbound
@@ -76,7 +76,7 @@ def note_stricter_tags(now: datetime) -> bool:
     What is not marked when it ends early is found again: it is remembered last.
     """
     outdated: dict[int, set[str]] = defaultdict(set)
-    gone = list(ToldTag.objects.filter(tag=None))
+    gone = list(_gone())
     for told in gone:
         outdated[told.organisation_id].add(told.key)
     new = _new_tags()
@@ -99,21 +99,16 @@ Change = tuple[ToldTag, ToldTag | None]
 
 def _new_tags() -> list[Change]:
     """Some of the idTags of which nobody has been told yet; of none of them can a cache hold too much."""
-    tags = list(IdTag.objects.filter(told=None).select_related("parent").order_by("pk")[:NEW_AT_ONCE])
+    tags = list(_untold().select_related("parent").order_by("pk")[:NEW_AT_ONCE])
     groups = _groups() if tags else {}
     return [(_as_it_is(tag, groups), None) for tag in tags]
 
 
 def _changed_tags() -> list[Change]:
     """The idTags that are not as they were told."""
-    same = Q(
-        key=F("tag__key"),
-        is_blocked=F("tag__is_blocked"),
-        parent_id_tag=Coalesce("tag__parent__id_tag", Value("")),
-    ) & (Q(expires_at=F("tag__expires_at")) | Q(expires_at=None, tag__expires_at=None))
-    known = ToldTag.objects.exclude(tag=None).select_related("tag__parent")
+    known = _known().select_related("tag__parent")
     groups = _groups()
-    different = {told.pk: told for told in known.exclude(same)}
+    different = {told.pk: told for told in known.exclude(_is_as_told())}
     for some in _portions(sorted(groups)):
         different |= {told.pk: told for told in known.filter(tag__in=some) if told.groups != groups[told.tag_id]}
     for told in known.exclude(groups=""):
@@ -125,9 +120,39 @@ def _changed_tags() -> list[Change]:
 def _groups() -> dict[Any, str]:
     """The groups of the idTags that are for groups only, as ``ToldTag`` keeps them."""
     found: dict[Any, list[int]] = defaultdict(list)
-    for tag_id, group_id in IdTag.groups.through._default_manager.values_list("idtag_id", "chargepointgroup_id"):
+    for tag_id, group_id in _memberships().values_list("idtag_id", "chargepointgroup_id"):
         found[tag_id].append(group_id)
     return {tag_id: ",".join(map(str, sorted(groups))) for tag_id, groups in found.items()}
+
+
+def occasions() -> tuple[QuerySet[Any], ...]:
+    """Without any of these nothing has become stricter; those that are soon told come first."""
+    return _gone(), _memberships(), _known().exclude(groups=""), _untold(), _known().exclude(_is_as_told())
+
+
+def _gone() -> QuerySet[ToldTag]:
+    return ToldTag.objects.filter(tag=None)
+
+
+def _untold() -> QuerySet[IdTag]:
+    return IdTag.objects.filter(told=None)
+
+
+def _known() -> QuerySet[ToldTag]:
+    return ToldTag.objects.exclude(tag=None)
+
+
+def _is_as_told() -> Q:
+    """Whether an idTag, but for its groups, is as it was told."""
+    return Q(
+        key=F("tag__key"),
+        is_blocked=F("tag__is_blocked"),
+        parent_id_tag=Coalesce("tag__parent__id_tag", Value("")),
+    ) & (Q(expires_at=F("tag__expires_at")) | Q(expires_at=None, tag__expires_at=None))
+
+
+def _memberships() -> QuerySet[Any]:
+    return IdTag.groups.through._default_manager.all()
 
 
 def _as_it_is(tag: IdTag, groups: dict[Any, str]) -> ToldTag:
@@ -208,9 +233,8 @@ def _outdate(organisation_id: int, keys: set[str], now: datetime) -> None:
 
 def to_be_cleared(now: datetime, at_most: int) -> list[AuthorizationCache]:
     """The outdated caches whose charge point can be asked."""
-    found = AuthorizationCache.objects.filter(
+    found = outdated().filter(
         Q(retry_at=None) | Q(retry_at__lte=now),
-        outdated_at__isnull=False,
         charge_point__session__isnull=False,
         charge_point__registration_status=RegistrationStatus.ACCEPTED,
     )
@@ -218,12 +242,17 @@ def to_be_cleared(now: datetime, at_most: int) -> list[AuthorizationCache]:
     return list(found.exclude(under_way).select_related("charge_point").order_by("pk")[:at_most])
 
 
+def outdated() -> QuerySet[AuthorizationCache]:
+    """Those that may let in somebody who may not charge any more."""
+    return AuthorizationCache.objects.filter(outdated_at__isnull=False)
+
+
 def clear(batch: Batch, rows: Iterable[AuthorizationCache]) -> None:
     """Send ClearCache to the charge points of these rows; the answers keep what became of it."""
     listed = list(rows)
     batch.lock_charge_points({row.charge_point.identity for row in listed})
     locked = {charge_point.pk: charge_point for charge_point in batch.charge_points.values()}
-    still = AuthorizationCache.objects.filter(pk__in=[row.pk for row in listed], outdated_at__isnull=False)
+    still = outdated().filter(pk__in=[row.pk for row in listed])
     for row in still:
         if row.charge_point_id in locked:
             charge_point = locked[row.charge_point_id]

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ocpp_app import firmware as updates
@@ -169,10 +170,19 @@ def _why_left_out(charge_point: ChargePoint, firmware: Firmware, is_signed: bool
 def review(now: datetime | None = None) -> None:
     """Take every campaign a step further: note who has ended, stop where too many failed, let the next begin."""
     now = now or timezone.now()
-    unfinished = CampaignTarget.objects.filter(state=TargetState.RUNNING).values("campaign")
-    running = FirmwareCampaign.objects.filter(state=CampaignState.RUNNING).values("pk")
-    keys = sorted({*(row["campaign"] for row in unfinished), *(row["pk"] for row in running)})
+    unfinished = running_targets().values_list("campaign", flat=True)
+    keys = sorted({*unfinished, *running().values_list("pk", flat=True)})
     each("campaigns.review", keys, lambda pk: _review(pk, now))
+
+
+def running() -> QuerySet[FirmwareCampaign]:
+    """The campaigns that go on."""
+    return FirmwareCampaign.objects.filter(state=CampaignState.RUNNING)
+
+
+def running_targets() -> QuerySet[CampaignTarget]:
+    """Those that have begun, also of campaigns that were stopped."""
+    return CampaignTarget.objects.filter(state=TargetState.RUNNING)
 
 
 def _review(pk: int, now: datetime) -> None:

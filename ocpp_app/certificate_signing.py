@@ -73,7 +73,12 @@ def end_undelivered() -> None:
 
 def _waiting(now: datetime) -> QuerySet[CertificateRequest]:
     due = Q(not_before=None) | Q(not_before__lte=now)
-    return CertificateRequest.objects.filter(due, state=RequestState.ACCEPTED)
+    return accepted().filter(due)
+
+
+def accepted() -> QuerySet[CertificateRequest]:
+    """Those that are to be signed."""
+    return CertificateRequest.objects.filter(state=RequestState.ACCEPTED)
 
 
 def _sign_and_disconnect() -> None:

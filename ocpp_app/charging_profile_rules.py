@@ -335,6 +335,11 @@ def differing(now: datetime) -> list[ChargePoint]:
     return [row for row in connected if row.is_accepted]
 
 
+def occasions() -> tuple[QuerySet[Any], ...]:
+    """Without any of these nobody is to have, or has, anything of ours."""
+    return ProfileAssignment.objects.all(), ProfileInstallation.objects.all()
+
+
 def put(batch: Batch, charge_points: Iterable[ChargePoint]) -> None:
     """Send these charge points what they are to have, and clear what they are not to have any longer."""
     batch.lock_charge_points({row.identity for row in charge_points})

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from ocpp_app import availability_rules, configuration_rules, inquiries, outbound
@@ -76,11 +77,19 @@ def _due(now: datetime) -> list[str]:
     return list(due.values_list("charge_point__identity", flat=True)[:AT_ONCE])
 
 
+def occasions() -> tuple[QuerySet[Any], ...]:
+    """Without any of these there is nothing to be done."""
+    return Inquiry.objects.filter(due_at__lte=Now()), _unsettled_templates()
+
+
+def _unsettled_templates() -> QuerySet[ConfigurationTemplate]:
+    return ConfigurationTemplate.objects.filter(is_settled=False)
+
+
 def _settle_templates() -> None:
     """All charge points of an organisation whose templates have changed are looked at, connected or not."""
-    changed = ConfigurationTemplate.objects.filter(is_settled=False)
     task, left_alone = "templates", set(aside.of("templates"))
-    for template in changed:
+    for template in _unsettled_templates():
         if template.pk in left_alone:
             continue
         try:

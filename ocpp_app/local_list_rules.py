@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from django.db.models import QuerySet
 
 from ocpp_app import known_limits, outbound
 from ocpp_app.batch import Batch
@@ -164,7 +165,7 @@ def _planned(request: OCPPRequest, row: LocalList, message: Request) -> list[Pla
 def differing(now: datetime) -> tuple[list[LocalList], dict[int, Wanted]]:
     """The lists that are kept and have something to be done, and what all of them are to be, by charge point; those
     that are only waited for are left out."""
-    rows = list(LocalList.objects.exclude(selection=ListSelection.OFF).select_related("charge_point"))
+    rows = list(kept().select_related("charge_point"))
     if not rows:
         return [], {}
     goals = wanted(rows, now)
@@ -176,6 +177,11 @@ def differing(now: datetime) -> tuple[list[LocalList], dict[int, Wanted]]:
         if _differs(row, goal) or (row.charge_point_id not in under_way and _is_due(row, goal, now)):
             found.append(row)
     return found, goals
+
+
+def kept() -> QuerySet[LocalList]:
+    """The lists that follow the idTags."""
+    return LocalList.objects.exclude(selection=ListSelection.OFF)
 
 
 def _is_due(row: LocalList, goal: Wanted, now: datetime) -> bool:
@@ -207,7 +213,7 @@ def ask(batch: Batch, rows: Sequence[LocalList], goals: dict[int, Wanted]) -> No
     """Write down what these lists are to be, and ask those charge points that are connected and not busy with it."""
     batch.lock_charge_points({row.charge_point.identity for row in rows})
     locked = {row.pk: row for row in batch.charge_points.values()}
-    fresh = LocalList.objects.filter(pk__in=[row.pk for row in rows]).exclude(selection=ListSelection.OFF)
+    fresh = kept().filter(pk__in=[row.pk for row in rows])
     under_way, given_up = _commands_of(locked, batch.now)
     for row in fresh:
         if row.charge_point_id not in locked:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from ocpp_app import signals
 from ocpp_app.batch import Batch
@@ -141,15 +141,19 @@ def overdue(now: datetime, *, after: int = 0, but: Iterable[Any] = ()) -> list[R
     """The next open reservations after this key whose time is over, or whose ReserveNow.req never left or failed; none
     of these."""
     unsent = Q(status=ReservationState.REQUESTED, command__state__in=(CommandState.EXPIRED, CommandState.CANCELLED))
-    found = Reservation.objects.filter(Q(expires_at__lte=now) | unsent, status__in=OPEN_RESERVATION_STATES)
-    found = found.filter(pk__gt=after).exclude(pk__in=list(but))
+    found = open_reservations().filter(Q(expires_at__lte=now) | unsent, pk__gt=after).exclude(pk__in=list(but))
     return list(found.select_related("charge_point", "command").order_by("pk")[:AT_ONCE])
+
+
+def open_reservations() -> QuerySet[Reservation]:
+    """Those that hold a connector, or are asked for."""
+    return Reservation.objects.filter(status__in=OPEN_RESERVATION_STATES)
 
 
 def expire(batch: Batch, rows: Iterable[Reservation]) -> None:
     """End reservations that are overdue; the charge points of the batch are theirs."""
     batch.lock_charge_points({row.charge_point.identity for row in rows})
-    still_open = Reservation.objects.filter(pk__in=[row.pk for row in rows], status__in=OPEN_RESERVATION_STATES)
+    still_open = open_reservations().filter(pk__in=[row.pk for row in rows])
     for row in still_open.select_related("charge_point", "connector"):
         is_over = row.expires_at <= batch.now
         state = ReservationState.EXPIRED if is_over else ReservationState.CANCELLED

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from ocpp_app import conf, signals
@@ -286,10 +286,13 @@ def overdue(now: datetime, model: type[AnyTask], *, after: int = 0, but: Iterabl
     ended = Q(expires_at__lte=now) | unheard
     if model is FirmwareTask:
         ended |= _is_in_force()
-    found = model.objects.filter(ended, pk__gt=after, state__in=OPEN_TASK_STATES).select_related(
-        "charge_point", "command"
-    )
-    return list(found.exclude(pk__in=list(but)).order_by("pk")[:AT_ONCE])
+    found = open_tasks(model).filter(ended, pk__gt=after).exclude(pk__in=list(but))
+    return list(found.select_related("charge_point", "command").order_by("pk")[:AT_ONCE])
+
+
+def open_tasks(model: type[AnyTask]) -> QuerySet[AnyTask]:
+    """Those of which something is still to come."""
+    return model.objects.filter(state__in=OPEN_TASK_STATES)
 
 
 def _is_in_force() -> Q:

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ocpp_app import admission, audit, loads, security_events, signals
@@ -270,8 +271,12 @@ def _end(
 def review() -> None:
     """End the upgrades whose message never left, or whose charge point did not come back in time."""
     now = timezone.now()
-    keys = SecurityUpgrade.objects.filter(state__in=UPGRADING).values_list("pk", flat=True)
-    each("upgrades.review", list(keys), lambda pk: _review(pk, now))
+    each("upgrades.review", list(all_under_way().values_list("pk", flat=True)), lambda pk: _review(pk, now))
+
+
+def all_under_way() -> QuerySet[SecurityUpgrade]:
+    """The upgrades that have not ended."""
+    return SecurityUpgrade.objects.filter(state__in=UPGRADING)
 
 
 def _review(pk: int, now: datetime) -> None:

@@ -8,7 +8,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from ocpp_app.models import Gateway, Lease
-from ocpp_app.rpc.housekeeping import GATEWAY_SILENCE, LEASE, LEASE_FOR
+from ocpp_app.rpc.gateway_care import GATEWAY_SILENCE
+from ocpp_app.rpc.housekeeping import LEASE, LEASE_FOR
 
 REMEMBERED = timedelta(minutes=10)
 """How long a gateway that went without a word is worth a warning."""

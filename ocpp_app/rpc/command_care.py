@@ -30,11 +30,9 @@ LOOKED_BACK = timedelta(days=1)
 def dispatch_queued_commands(now: datetime | None = None) -> Items:
     """Queued commands whose charge point can be reached, oldest first: forgotten by a process that died, made by one
     without a relay, or due only now. Those that are too old end."""
-    if not _queued().exists():  # it is asked every other second
-        return {}
     now = now or timezone.now()
     items = _expire_queued(now)
-    due = _queued().filter(outbound.due(now), outbound.MAY_BE_SENT, charge_point__session__isnull=False)
+    due = queued().filter(outbound.due(now), outbound.MAY_BE_SENT, charge_point__session__isnull=False)
     charge_points = due.order_by().values_list("charge_point", flat=True).distinct()[:AT_ONCE]
     with transaction.atomic():
         claimed = outbound.claim(list(charge_points), now)
@@ -46,9 +44,9 @@ def dispatch_queued_commands(now: datetime | None = None) -> Items:
 def _expire_queued(now: datetime) -> Items:
     """End the queued commands that are too old, and those that may not wait and could not leave for a while."""
     items: Items = defaultdict(list)
-    queued = _queued().select_related("charge_point")
-    _expire(queued.filter(expires_at__lte=now), now, "too old before it could be sent", items)
-    waits_for_nobody = queued.filter(expires_at=None).alias(tried_from=Coalesce("not_before", "created_at"))
+    rows = queued().select_related("charge_point")
+    _expire(rows.filter(expires_at__lte=now), now, "too old before it could be sent", items)
+    waits_for_nobody = rows.filter(expires_at=None).alias(tried_from=Coalesce("not_before", "created_at"))
     forgotten = waits_for_nobody.filter(tried_from__lt=now - outbound.forgotten_after())
     _expire(forgotten, now, "the charge point could not be reached", items)
     return items
@@ -59,10 +57,8 @@ def give_up_overdue_commands(now: datetime | None = None) -> Items:
     now = now or timezone.now()
     items: Items = defaultdict(list)
     grace = timedelta(seconds=conf.command_grace_s())
-    underway = Command.objects.filter(
-        state__in=(CommandState.DISPATCHED, CommandState.SENT), dispatched_at__lt=now - grace
-    )
-    commands = list(underway.select_related("charge_point", "session").order_by("created_at", "pk"))
+    overdue = under_way().filter(dispatched_at__lt=now - grace)
+    commands = list(overdue.select_related("charge_point", "session").order_by("created_at", "pk"))
     busy_s = _busy_seconds([command for command in commands if command.state == CommandState.DISPATCHED])
     for command in commands:
         since = max(filter(None, (command.dispatched_at, command.sent_at)))
@@ -83,9 +79,7 @@ def send_again(now: datetime | None = None) -> Items:
     now = now or timezone.now()
     items: Items = defaultdict(list)
     heard_of = Coalesce("repeated_at", "dispatched_at")
-    silent = Command.objects.alias(heard_of=heard_of).filter(
-        state=CommandState.DISPATCHED, heard_of__lt=now - NOT_HEARD_OF
-    )
+    silent = dispatched().alias(heard_of=heard_of).filter(heard_of__lt=now - NOT_HEARD_OF)
     alive = silent.filter(session__gateway__isnull=False, session__gateway__gone_at=None)
     for command in alive.select_related("charge_point", "session__gateway").order_by("created_at", "pk")[:AT_ONCE]:
         session = command.session
@@ -98,11 +92,22 @@ def send_again(now: datetime | None = None) -> Items:
     return items
 
 
-# -- inside --------------------------------------------------------------------------------------------------
-
-
-def _queued() -> QuerySet[Command]:
+def queued() -> QuerySet[Command]:
+    """Those that have not left."""
     return Command.objects.filter(state=CommandState.QUEUED)
+
+
+def dispatched() -> QuerySet[Command]:
+    """Those of which their gateway has not said yet that they are written."""
+    return Command.objects.filter(state=CommandState.DISPATCHED)
+
+
+def under_way() -> QuerySet[Command]:
+    """Those that have left and are not answered."""
+    return Command.objects.filter(state__in=(CommandState.DISPATCHED, CommandState.SENT))
+
+
+# -- inside --------------------------------------------------------------------------------------------------
 
 
 def _expire(commands: QuerySet[Command], now: datetime, reason: str, items: Items) -> None:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TypeVar
 
 from django.db import DatabaseError, connection
-from django.db.models.functions import Now
 
 from ocpp_app import (
     campaigns,
@@ -22,35 +21,26 @@ from ocpp_app import (
     leases,
     logins,
     retention,
-    sessions,
     upgrades,
     upkeep,
 )
-from ocpp_app.batch import Batch
 from ocpp_app.database import is_conflict, is_unavailable
-from ocpp_app.dispatch import commit
-from ocpp_app.models import Gateway, Session
 from ocpp_app.monitoring.tally import TALLY
-from ocpp_app.rpc.command_care import (
-    dispatch_queued_commands,
-    give_up_overdue_commands,
-    send_again,
-)
+from ocpp_app.rpc import occasions
+from ocpp_app.rpc.command_care import dispatch_queued_commands, give_up_overdue_commands, send_again
+from ocpp_app.rpc.gateway_care import close_silent_gateways
+from ocpp_app.rpc.occasions import Task
 from ocpp_app.work import Items
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Task = Callable[[], object]
-"""Returns what is to be sent, or True when it is to go on in a moment."""
 
 LEASE = "housekeeping"
 LEASE_FOR = timedelta(seconds=10)
 """After so long without a sign of its holder another worker takes over."""
 RENEW_EVERY_S = 2.5
 """Until then its holder need not ask whether it still is."""
-GATEWAY_SILENCE = timedelta(seconds=30)
-"""Gateways announce themselves every 10 s; one silent for so long is gone."""
 CALM_S = 30.0
 """Nobody is declared dead within so many seconds of our own outage or backlog: the announcements may lie in the
 queue."""
@@ -59,7 +49,6 @@ GATEWAYS_EVERY_S = 5.0
 REVIEW_EVERY_S = 60.0
 PRUNE_EVERY_S = 600.0
 """So often it is asked whether a day has passed; not before, lest it competes with what a start has to do."""
-SESSIONS_AT_ONCE = 500
 REST = 3
 """While frames come, so many times as long as a task took there is no other: those that had to wait for it are not to
 wait for the next one as well."""
@@ -134,7 +123,7 @@ class Housekeeping:
         if not self._tasks:
             self._commands_due = now + COMMANDS_EVERY_S
             if (self._is_holder and now - self._held_at < RENEW_EVERY_S) or self._hold_lease(now):
-                self._tasks.extend(self._due(now))
+                self._tasks.extend(occasions.worth_while(tuple(self._due(now))))
             return {}
         if now - self._held_at > LEASE_FOR.total_seconds() / 2 and not self._hold_lease(now):
             self._tasks.clear()
@@ -188,40 +177,3 @@ def guarded(task: Callable[[], Result]) -> Result | None:
         return None
     finally:
         TALLY.task_done(function.__name__, time.monotonic() - started, has_failed=has_failed)
-
-
-def close_silent_gateways() -> None:
-    """End the sessions of gateways that have not announced themselves; a later frame opens a session again."""
-    silent = Gateway.objects.filter(gone_at=None, last_announced_at__lt=Now() - GATEWAY_SILENCE)
-    for gateway in silent:
-        logger.warning("The gateway %s has been silent for %s: its sessions are closed.", gateway.name, GATEWAY_SILENCE)
-        close_sessions_of(gateway)
-    for gateway in Gateway.objects.filter(
-        gone_at__isnull=False, sessions__ended_at=None, sessions__isnull=False
-    ).distinct():
-        close_sessions_of(gateway)
-
-
-def close_all_sessions() -> None:
-    """End every open session: for a process that is the only gateway and has just started."""
-    for gateway in Gateway.objects.filter(sessions__ended_at=None, sessions__isnull=False).distinct():
-        close_sessions_of(gateway)
-
-
-def close_sessions_of(gateway: Gateway) -> None:
-    """End what a gateway holds, in portions, and mark it gone."""
-    while True:
-        found, after = commit(lambda batch: _end_some(batch, gateway))
-        after.run()
-        if not found:
-            break
-    Gateway.objects.filter(pk=gateway.pk, gone_at=None).update(gone_at=Now())
-
-
-def _end_some(batch: Batch, gateway: Gateway) -> list[Session]:
-    open_sessions = Session.objects.filter(gateway=gateway, ended_at=None)
-    identities = open_sessions.values_list("charge_point__identity", flat=True)[:SESSIONS_AT_ONCE]
-    batch.lock_charge_points(identities)
-    found = list(open_sessions.filter(charge_point__in=batch.charge_points.values()))
-    sessions.end(batch, found, sessions.GATEWAY_SILENT)
-    return found

@@ -30,7 +30,7 @@ from ocpp_app.models import (
 )
 from ocpp_app.relay.memory import MemoryRelay
 from ocpp_app.rpc.command_care import dispatch_queued_commands, give_up_overdue_commands, send_again
-from ocpp_app.rpc.housekeeping import close_sessions_of
+from ocpp_app.rpc.gateway_care import close_sessions_of
 from ocpp_app.signals import command_finished
 from ocppj import envelope
 from ocppj.frames import MessageType

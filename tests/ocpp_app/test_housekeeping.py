@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from ocpp_app import first_contact, outbound, sessions, upgrades, upkeep
 from ocpp_app.models import ChargePoint, Command, CommandState, Gateway, Lease, RegistrationStatus, Session
-from ocpp_app.rpc import command_care, housekeeping
+from ocpp_app.rpc import command_care, gateway_care, housekeeping
 from ocpp_app.rpc.command_care import dispatch_queued_commands, give_up_overdue_commands, send_again
-from ocpp_app.rpc.housekeeping import REST, REST_AT_MOST_S, Housekeeping, close_silent_gateways
+from ocpp_app.rpc.gateway_care import close_silent_gateways
+from ocpp_app.rpc.housekeeping import REST, REST_AT_MOST_S, Housekeeping
 from ocpp_app.signals import charge_point_disconnected
 from tests.ocpp_app.conftest import Connect, commits
 from tests.ocpp_app.wire import Backend, GatewayEnd, Wire
@@ -109,7 +110,7 @@ def test_newer_session_elsewhere_stays(wire: Wire, connect: Connect, backend: Ba
 
 
 def test_many_sessions_are_closed_in_portions(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(housekeeping, "SESSIONS_AT_ONCE", 3)
+    monkeypatch.setattr(gateway_care, "SESSIONS_AT_ONCE", 3)
     for number in range(8):
         connect(f"CP{number}")
     last_announced("gateway-1", 60)

@@ -30,7 +30,7 @@ from ocpp_app.models import (
     UpgradeState,
 )
 from ocpp_app.outbound import by_queue, claim
-from ocpp_app.rpc.housekeeping import close_sessions_of
+from ocpp_app.rpc.gateway_care import close_sessions_of
 from ocpp_app.secrecy import HASHED
 from ocppj import envelope
 from ocppj.envelope import ClientCertificate

@@ -23,7 +23,7 @@ from ocpp_app.models import (
     StatusHistory,
     Transaction,
 )
-from ocpp_app.rpc.housekeeping import close_sessions_of
+from ocpp_app.rpc.gateway_care import close_sessions_of
 from ocpp_app.signals import charge_point_connected, charge_point_disconnected
 from ocppj import envelope
 from tests.ocpp_app.conftest import Connect

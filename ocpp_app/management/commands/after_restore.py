@@ -11,7 +11,7 @@ from django.utils import timezone
 from ocpp_app import audit, bulk, configuration, leases, lifecycle
 from ocpp_app.models import ChargePoint, CommandState, Lease, Transaction
 from ocpp_app.models import Command as Sent
-from ocpp_app.rpc import housekeeping
+from ocpp_app.rpc import gateway_care, housekeeping
 
 SKIP = 100_000
 AT_ONCE = 1000
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         leases.release_all()
         with transaction.atomic():
             first = bulk.advance_ids(Transaction, options["skip"])  # charge points may hold ids that are not known here
-        housekeeping.close_all_sessions()
+        gateway_care.close_all_sessions()
         ended = sum(_end_all(state, end) for state, end in ENDS.items())
         configuration.read_again(ChargePoint.objects.all())
         audit.record("database restored", detail=f"next transactionId {first}, {ended} commands ended")

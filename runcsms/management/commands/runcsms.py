@@ -23,7 +23,7 @@ from ocpp_app.events.delivery import Courier
 from ocpp_app.logs import FrameFilter, ReadableFormatter
 from ocpp_app.monitoring.exposition import MONITOR, why_not_alive
 from ocpp_app.relay.memory import MemoryRelay
-from ocpp_app.rpc.housekeeping import close_all_sessions
+from ocpp_app.rpc.gateway_care import close_all_sessions
 from ocpp_app.rpc.worker import Worker, settle_memory, start_tracing
 from wsgate.config import Address, Config, parse_listen, read_options
 from wsgate.errors import ConfigError
