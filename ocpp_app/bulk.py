@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, models
 
-from ocpp_app import array_rows, round_trips
+from ocpp_app import fast_rows, round_trips
 from ocpp_app.round_trips import Meanwhile, Query, Statement, on_sqlite
 
 MAX_PARAMETERS = 30_000
@@ -110,7 +110,7 @@ class Writes:
         """Insert rows of one model, if any; no signals, and their primary keys are not read back."""
         if not rows:
             return
-        statement = _fitting(rows, partial(array_rows.insert, rows, ignore_conflicts=ignore_conflicts))
+        statement = _fitting(rows, partial(fast_rows.insert, rows, ignore_conflicts=ignore_conflicts))
         if statement is None:
             self.run()
             type(rows[0])._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
@@ -124,7 +124,7 @@ class Writes:
         """
         if not rows:
             return
-        statement = _fitting(rows, partial(array_rows.upsert, rows, unique, field_names))
+        statement = _fitting(rows, partial(fast_rows.upsert, rows, unique, field_names))
         if statement is None:
             self.run()
             type(rows[0])._default_manager.bulk_create(
@@ -139,11 +139,11 @@ class Writes:
             row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
     def update(self, rows: Sequence[models.Model], field_names: Iterable[str]) -> None:
-        """Update the named fields of rows of one model, if any, in one statement (``UPDATE … FROM``)."""
+        """Update the named fields of rows of one model, if any, in one statement."""
         if not rows:
             return
         names = sorted(field_names)
-        statement = _fitting(rows, partial(array_rows.update, rows, names))
+        statement = _fitting(rows, partial(fast_rows.update, rows, names))
         if statement is None:
             self.run()
             _update(rows, names)
@@ -180,18 +180,18 @@ class Writes:
         return statements
 
 
-def _fitting(rows: Sequence[models.Model], as_arrays: Callable[[], Statement | None]) -> Statement | None:
-    """The statement with the rows as arrays, made to fit; None where the plain path has to do it."""
-    is_fast = round_trips.are_together()
+def _fitting(rows: Sequence[models.Model], as_fast_rows: Callable[[], Statement | None]) -> Statement | None:
+    """The statement with the rows, made to fit; None where the plain path has to do it."""
+    is_fast = on_sqlite() or round_trips.are_together()
     if is_fast:
         for row in rows:
             _shorten(row)
-        statement = as_arrays()
+        statement = as_fast_rows()
         if statement is not None:
             return statement
     for row in rows:
         fit(row)  # there may be NUL characters
-    return as_arrays() if is_fast else None
+    return as_fast_rows() if is_fast else None
 
 
 def _update(rows: Sequence[models.Model], names: Sequence[str]) -> None:

@@ -63,6 +63,8 @@ NOT_SHOWN = (
     "database.py",
     "admission.py",
     "array_rows.py",
+    "fast_rows.py",
+    "value_rows.py",
     "loads.py",
     "pipeline.py",
     "round_trips.py",

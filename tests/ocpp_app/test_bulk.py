@@ -140,11 +140,11 @@ def test_more_rows_than_one_statement_takes(charge_point: ChargePoint) -> None:
     Connector.objects.bulk_create(connectors)
     rows = list(Connector.objects.all())
     for row in rows:
-        row.status, row.error_code = f"S{row.number}", "E"
+        row.status, row.error_code = f"S{row.number}", 7  # type: ignore[assignment]  # for Django to make text of
     with CaptureQueriesContext(connection) as captured:
         bulk.update(rows, ["status", "error_code"])
-    assert len(captured) == 2  # 3 parameters each, 30 000 for a statement; on PostgreSQL, too, when somebody looks on
-    assert Connector.objects.filter(error_code="E").count() == 12_000
+    assert len(captured) == 2  # 3 parameters each, 30 000 for a statement
+    assert Connector.objects.filter(error_code="7").count() == 12_000
     assert Connector.objects.get(number=11_999).status == "S11999"
 
 

@@ -2,15 +2,17 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from datetime import timezone as fixed
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.db import IntegrityError, connection, models, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ocpp_app import array_rows, audit, bulk, round_trips
+from ocpp_app import audit, bulk, fast_rows, round_trips
 from ocpp_app.models import (
     Anomaly,
     AnomalyKind,
@@ -31,10 +33,7 @@ from ocpp_app.models import (
 )
 from ocppj.frames import MessageType
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has arrays"),
-]
+pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=fixed(timedelta(hours=2)))
 TEXT = "Ä\n'\"%s\\ \\u0041 {}; DROP"
@@ -118,11 +117,20 @@ def stored(row: models.Model) -> dict[str, Any]:
     """The newest row of this model as Django reads it, without what makes every row another."""
     found = type(row)._default_manager.order_by("pk").last()
     assert found is not None
-    return {
-        field.attname: getattr(found, field.attname)
-        for field in row._meta.concrete_fields
-        if not (field.primary_key or field.unique)
-    }
+    fields = [field for field in row._meta.concrete_fields if not (field.primary_key or field.unique)]
+    return {field.attname: (getattr(found, field.attname), as_kept(found, field)) for field in fields}
+
+
+def as_kept(row: models.Model, field: Any) -> str:
+    """The value as the table has it: on SQLite that may be of any type."""
+    if connection.vendor != "sqlite":
+        return ""
+    table, key = row._meta.db_table, row._meta.pk
+    assert key is not None
+    with connection.cursor() as cursor:
+        newest = f'ORDER BY "{key.column}" DESC LIMIT 1'
+        cursor.execute(f'SELECT typeof("{field.column}") || quote("{field.column}") FROM "{table}" {newest}')
+        return str(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("is_alone", [True, False], ids=["alone", "with another"])
@@ -134,7 +142,7 @@ def test_an_insert_writes_what_django_writes(name: str, is_alone: bool, connecto
     type(row)._default_manager.all().delete()
     row.pk = None if isinstance(row._meta.pk, models.AutoField) else row.pk
     rows = [row] if is_alone else [row, row]
-    statement = array_rows.insert(rows, ignore_conflicts=not is_alone)  # of some there may be but one
+    statement = fast_rows.insert(rows, ignore_conflicts=not is_alone)  # of some there may be but one
     assert statement is not None, "the fast path does not take this model any more"
     round_trips.run([statement])
     assert stored(row) == expected
@@ -148,7 +156,7 @@ def test_an_update_writes_what_django_writes(name: str, is_alone: bool, connecto
     expected = stored(row)
     names = [field.name for field in row._meta.concrete_fields if field.null and field.attname in expected]
     type(row)._default_manager.update(**dict.fromkeys(names))
-    statement = array_rows.update([row] if is_alone else [row, row], names)
+    statement = fast_rows.update([row] if is_alone else [row, row], names)
     assert statement is not None, "the fast path does not take this model any more"
     round_trips.run([statement])
     assert stored(row) == expected
@@ -156,7 +164,7 @@ def test_an_update_writes_what_django_writes(name: str, is_alone: bool, connecto
 
 def test_a_row_gets_the_time_at_which_it_is_inserted() -> None:
     began, row = timezone.now(), audit.entry("tried", detail=TEXT)
-    statement = array_rows.insert([row], ignore_conflicts=False)
+    statement = fast_rows.insert([row], ignore_conflicts=False)
     assert statement is not None
     round_trips.run([statement])
     found = AuditEntry.objects.get()
@@ -165,18 +173,18 @@ def test_a_row_gets_the_time_at_which_it_is_inserted() -> None:
 
 
 def test_what_django_fills_in_again_and_again_is_left_to_the_plain_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    array_rows._columns.cache_clear()
+    fast_rows._columns.cache_clear()
     monkeypatch.setattr(ChargePoint._meta.get_field("created_at"), "auto_now", True)
-    assert array_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None
-    array_rows._columns.cache_clear()
+    assert fast_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None
+    fast_rows._columns.cache_clear()
 
 
 def test_what_the_database_fills_in_is_left_to_the_plain_path() -> None:
     gateway = Gateway(pk=1, name="gateway-1")
     assert isinstance(gateway.last_announced_at, models.Expression)
-    assert array_rows.update([gateway], ["last_announced_at"]) is None
+    assert fast_rows.update([gateway], ["last_announced_at"]) is None
     gateway.last_announced_at = NOW
-    assert array_rows.update([gateway], ["last_announced_at"]) is not None
+    assert fast_rows.update([gateway], ["last_announced_at"]) is not None
 
 
 @pytest.mark.parametrize(
@@ -186,13 +194,13 @@ def test_what_the_database_fills_in_is_left_to_the_plain_path() -> None:
 def test_a_value_of_another_kind_is_left_to_the_plain_path(connector: Connector, name: str, value: object) -> None:
     row = MAKERS["Message"](connector)
     setattr(row, name, value)
-    assert array_rows.insert([row], ignore_conflicts=False) is None
+    assert fast_rows.insert([row], ignore_conflicts=False) is None
 
 
 def test_json_with_a_nul_character_is_left_to_be_made_to_fit(connector: Connector) -> None:
     row = MAKERS["MeterValue"](connector)
     row.sampled_values = [{"value": "NUL \x00"}]  # type: ignore[attr-defined]
-    assert array_rows.insert([row], ignore_conflicts=False) is None
+    assert fast_rows.insert([row], ignore_conflicts=False) is None
     bulk.insert([row])
     assert MeterValue.objects.get().sampled_values == [{"value": "NUL \\x00"}]
 
@@ -201,13 +209,24 @@ def test_a_parent_that_got_its_key_late_is_left_to_the_plain_path(connector: Con
     transaction = transaction_of(connector)
     row = Anomaly(transaction=transaction, kind=AnomalyKind.ORPHANED, found_at=NOW)
     transaction.save()
-    assert array_rows.insert([row], ignore_conflicts=False) is None
+    assert fast_rows.insert([row], ignore_conflicts=False) is None
+
+
+@pytest.mark.parametrize("looks_on", [True, False], ids=["somebody looks on", "nobody looks on"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_error_is_djangos(count: int, looks_on: bool, connector: Connector) -> None:
+    rows = [Connector(charge_point=connector.charge_point, number=1) for _ in range(count)]
+    onlooker = CaptureQueriesContext(connection) if looks_on else nullcontext()
+    with pytest.raises(IntegrityError), transaction.atomic(), onlooker:
+        bulk.insert(rows)
+    bulk.insert(rows, ignore_conflicts=True)
+    assert Connector.objects.count() == 1
 
 
 def test_a_connection_that_binds_on_the_server_gets_one_statement_at_a_time(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
-    statements = [array_rows.insert([MAKERS["Message"](connector)], ignore_conflicts=False) for _ in range(2)]
+    statements = [fast_rows.insert([MAKERS["Message"](connector)], ignore_conflicts=False) for _ in range(2)]
     round_trips.run([statement for statement in statements if statement is not None])
     assert Message.objects.count() == 2
