@@ -125,7 +125,7 @@ def _groups() -> dict[Any, str]:
     return {tag_id: ",".join(map(str, sorted(groups))) for tag_id, groups in found.items()}
 
 
-def occasions() -> tuple[QuerySet[Any], ...]:
+def occasions(_now: Any) -> tuple[QuerySet[Any], ...]:
     """Without any of these nothing has become stricter; those that are soon told come first."""
     return _gone(), _memberships(), _known().exclude(groups=""), _untold(), _known().exclude(_is_as_told())
 

@@ -478,6 +478,11 @@ class Batch:
         """Insert the row at the end of the batch."""
         self._added[type(row)].append(row)
 
+    def add_with_key(self, row: models.Model) -> None:
+        """``add`` for a row that a signal names: it has its primary key at once, for receivers that refer to it."""
+        (row.pk,) = bulk.reserve_ids(type(row), 1)
+        self.add(row)
+
     def is_new(self, row: models.Model) -> bool:
         """Whether a row is yet to be inserted, whole, at the end of the batch."""
         return row._state.adding

@@ -1,4 +1,4 @@
-"""Set-based writes: one statement per table, and text that fits its column."""
+"""Set-based writes: one statement per table (on SQLite it is executed for each row), and text that fits its column."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial

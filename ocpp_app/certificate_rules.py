@@ -48,7 +48,7 @@ def take_request(request: OCPPRequest) -> GenericStatusEnumType:
         signing_requests.check(request.message.csr, request.charge_point)
     except SigningRequestRefused as error:
         row.state, row.detail, row.finished_at = RequestState.REFUSED, str(error), request.received_at
-    request.batch.add(row)
+    request.batch.add_with_key(row)
     request.batch.send(
         signals.certificate_requested, CertificateRequest, charge_point=request.charge_point, certificate_request=row
     )

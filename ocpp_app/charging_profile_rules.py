@@ -335,8 +335,8 @@ def differing(now: datetime) -> list[ChargePoint]:
     return [row for row in connected if row.is_accepted]
 
 
-def occasions() -> tuple[QuerySet[Any], ...]:
-    """Without any of these nobody is to have, or has, anything of ours."""
+def occasions(_now: Any) -> tuple[QuerySet[Any], ...]:
+    """Without any of these nobody is to have a profile, or has one."""
     return ProfileAssignment.objects.all(), ProfileInstallation.objects.all()
 
 

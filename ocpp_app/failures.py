@@ -70,7 +70,7 @@ def _keep_for_replay(batch: Batch, message: Message, failure: str) -> None:
         error=failure,
         answered_with=message.answer,
     )
-    batch.add(failed)
+    batch.add_with_key(failed)
     batch.send(message_failed, FailedMessage, charge_point=message.charge_point, failed_message=failed)
     logger.error(
         "A transaction message failed and is kept: mend the cause, then run `manage.py replay`.",

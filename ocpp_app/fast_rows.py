@@ -2,7 +2,8 @@
 looking at each of their values several times.
 
 How they travel is the database's own: arrays on PostgreSQL (``array_rows``), row by row on SQLite (``value_rows``). It
-writes the same as the plain path (``tests/ocpp_app/test_fast_rows.py``) and leaves to that one what it cannot carry.
+writes the same as the plain path (``tests/ocpp_app/test_fast_rows.py``) and leaves to that one what it cannot carry;
+primary keys are not read back, and a conflict that is ignored is that of a unique column and no other.
 """
 
 from collections.abc import Sequence

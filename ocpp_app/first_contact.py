@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from ocpp_app import availability_rules, configuration_rules, inquiries, outbound
@@ -77,9 +76,9 @@ def _due(now: datetime) -> list[str]:
     return list(due.values_list("charge_point__identity", flat=True)[:AT_ONCE])
 
 
-def occasions() -> tuple[QuerySet[Any], ...]:
+def occasions(now: Any) -> tuple[QuerySet[Any], ...]:
     """Without any of these there is nothing to be done."""
-    return Inquiry.objects.filter(due_at__lte=Now()), _unsettled_templates()
+    return Inquiry.objects.filter(due_at__lte=now), _unsettled_templates()
 
 
 def _unsettled_templates() -> QuerySet[ConfigurationTemplate]:

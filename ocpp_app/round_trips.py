@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 if TYPE_CHECKING:
     from ocpp_app.pipeline import Trip
@@ -19,6 +19,10 @@ Result = TypeVar("Result")
 Rows = Sequence[Sequence[Any]]
 Meanwhile = Callable[[], None]
 """What is done while the database works; it neither raises nor uses the database."""
+
+
+MADE_STATEMENTS = 1_000
+"""The texts of statements are few; of those that somebody makes anew each time no more than this are kept."""
 
 
 @cache
@@ -153,32 +157,37 @@ def _execute(
             return _ended(database).finish(sent, meanwhile)[: len(statements)]
     if database in _under_way:  # somebody looks on since they were sent
         settle()
-    if on_sqlite() and not database.queries_logged and not database.execute_wrappers:
-        return _execute_directly(database, statements)
-    found: list[Rows] = []
+    is_looked_on = database.queries_logged or database.execute_wrappers
+    execute = _execute_directly if on_sqlite() and not is_looked_on else _execute_one
+    with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS):  # whoever swallows it, nothing is half done
+        return [execute(database, statement) for statement in statements]
+
+
+def _execute_one(database: Any, statement: Statement) -> Rows:
     with database.cursor() as cursor:
-        for statement in statements:
-            if isinstance(statement, ForEach):
+        if isinstance(statement, ForEach):
+            with transaction.atomic(savepoint=False):  # all of its rows or none
                 cursor.executemany(*statement)
-            else:
-                cursor.execute(*statement)
-            found.append(cursor.fetchall() if cursor.description else [])
-    return found
+        else:
+            cursor.execute(*statement)
+        return cursor.fetchall() if cursor.description else []
 
 
-def _execute_directly(database: Any, statements: Sequence[Statement]) -> Sequence[Rows]:
+def _execute_directly(database: Any, statement: Statement) -> Rows:
     """On SQLite: past Django's cursor, which looks at the text of each statement again and again."""
     database.ensure_connection()
-    found: list[Rows] = []
-    with database.wrap_database_errors:
-        for statement in statements:
-            is_for_each = isinstance(statement, ForEach)
-            execute = database.connection.executemany if is_for_each else database.connection.execute
-            found.append(execute(_with_question_marks(statement.sql), statement.parameters).fetchall())
-    return found
+    database.validate_no_broken_transaction()
+    sql = _with_question_marks(statement.sql)
+    if not isinstance(statement, ForEach):
+        with database.wrap_database_errors:
+            found: Rows = database.connection.execute(sql, statement.parameters).fetchall()
+            return found
+    with transaction.atomic(savepoint=False), database.wrap_database_errors:
+        database.connection.executemany(sql, statement.parameters)
+    return []
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=MADE_STATEMENTS)
 def _with_question_marks(sql: str) -> str:
     """The text as SQLite's own module takes it."""
     return sql.replace("%%", "\x00").replace("%s", "?").replace("\x00", "%")

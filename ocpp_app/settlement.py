@@ -207,7 +207,7 @@ def _note_once(batch: Batch, item: Ended, kind: AnomalyKind, detail: str) -> Non
     if batch.has_anomaly(transaction, kind):
         return
     anomaly = Anomaly(transaction=transaction, kind=kind, detail=detail, raw=item.raw, found_at=batch.now)
-    batch.add(anomaly)
+    batch.add_with_key(anomaly)
     batch.change(transaction, has_anomaly=True)
     batch.send(
         signals.anomaly_found,

@@ -402,7 +402,7 @@ def _follow_register(
 def add_anomaly(request: OCPPRequest, transaction: Transaction, kind: AnomalyKind, detail: str) -> None:
     """Note an oddity of a transaction, with the frame that caused it."""
     anomaly = Anomaly(transaction=transaction, kind=kind, detail=detail, raw=request.raw, found_at=request.received_at)
-    request.batch.add(anomaly)
+    request.batch.add_with_key(anomaly)
     request.batch.change(transaction, has_anomaly=True)
     request.batch.send(
         signals.anomaly_found, Anomaly, charge_point=request.charge_point, transaction=transaction, anomaly=anomaly

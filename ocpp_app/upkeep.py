@@ -101,7 +101,7 @@ def _flag(batch: Batch, rows: list[Transaction]) -> None:
             f"connector {row.connector.number} has been Available since {row.connector.status_at:%Y-%m-%d %H:%M} UTC"
         )
         anomaly = Anomaly(transaction=row, kind=AnomalyKind.NEVER_STOPPED, detail=detail, found_at=batch.now)
-        batch.add(anomaly)
+        batch.add_with_key(anomaly)
         batch.change(row, has_anomaly=True)
         batch.send(signals.anomaly_found, Anomaly, charge_point=row.charge_point, transaction=row, anomaly=anomaly)
 

@@ -12,32 +12,35 @@ from ocpp_app.round_trips import ForEach, Statement
 
 
 def _text(value: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError
     if "\x00" in value:
-        raise ValueError("What is to be read everywhere has no NUL characters.")
+        raise ValueError
     return value
 
 
 def _truth(value: bool) -> bool:
     if not isinstance(value, bool):
-        raise TypeError("This is neither true nor false.")
+        raise TypeError
     return value
 
 
 def _json(value: Any) -> Any:
     data = connection.ops.adapt_json_value(value, None)
     if "\\u0000" in data:
-        raise ValueError("What is to be read everywhere has no NUL characters.")
+        raise ValueError
     return data
 
 
 def _time(value: datetime) -> Any:
     if value.utcoffset() is None:
-        raise TypeError("This time is nowhere.")
+        raise TypeError  # Django makes something of it, and says so
     return connection.ops.adapt_datetimefield_value(value)
 
 
 Kind = Callable[[Any], Any]
-"""What makes SQLite's of a value, as Django does, or raises where it is not of its field's kind."""
+"""What makes SQLite's of a value, as Django does. Raises where it is not of its field's kind, or has a NUL character,
+which PostgreSQL refuses: then the plain path is taken."""
 
 KINDS: dict[type, Kind] = {
     **dict.fromkeys((models.CharField, models.SlugField, models.TextField), _text),

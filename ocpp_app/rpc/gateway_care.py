@@ -28,7 +28,7 @@ def close_silent_gateways() -> None:
 
 
 def silent_gateways() -> QuerySet[Gateway]:
-    """Those that have not announced themselves."""
+    """Those that have not announced themselves for so long, and were not gone already."""
     return Gateway.objects.filter(gone_at=None, last_announced_at__lt=Now() - GATEWAY_SILENCE)
 
 

@@ -123,7 +123,9 @@ class Housekeeping:
         if not self._tasks:
             self._commands_due = now + COMMANDS_EVERY_S
             if (self._is_holder and now - self._held_at < RENEW_EVERY_S) or self._hold_lease(now):
-                self._tasks.extend(occasions.worth_while(tuple(self._due(now))))
+                self._tasks.extend(self._due(now))
+                worth_while = guarded(partial(occasions.worth_while, tuple(self._tasks)))
+                self._tasks = self._tasks if worth_while is None else deque(worth_while)
             return {}
         if now - self._held_at > LEASE_FOR.total_seconds() / 2 and not self._hold_lease(now):
             self._tasks.clear()
@@ -143,8 +145,9 @@ class Housekeeping:
             yield from (upkeep.end_tasks, campaigns.review)
         if now >= self._wanted_due:
             self._wanted_due = now + conf.tell_changes_every_s()
-            yield from (upkeep.note_stricter_tags, upkeep.clear_caches, upkeep.keep_lists)
-            yield upkeep.keep_charging_profiles
+            if conf.clear_cache():
+                yield from (upkeep.note_stricter_tags, upkeep.clear_caches)
+            yield from (upkeep.keep_lists, upkeep.keep_charging_profiles)
         if now >= self._review_due:
             self._review_due = now + REVIEW_EVERY_S
             yield from (upkeep.note_never_stopped, logins.forget_old, upkeep.note_power)

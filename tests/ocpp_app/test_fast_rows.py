@@ -1,14 +1,14 @@
-"""The fast path of bulk writes: what it writes equals what Django writes, and every built-in model takes it."""
+"""The fast path of bulk writes: what it writes equals what Django writes, and the models of frames take it."""
 
 import uuid
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from datetime import timezone as fixed
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -32,6 +32,7 @@ from ocpp_app.models import (
     Transaction,
 )
 from ocppj.frames import MessageType
+from tests.ocpp_app.conftest import commits
 
 pytestmark = pytest.mark.django_db
 
@@ -175,8 +176,10 @@ def test_a_row_gets_the_time_at_which_it_is_inserted() -> None:
 def test_what_django_fills_in_again_and_again_is_left_to_the_plain_path(monkeypatch: pytest.MonkeyPatch) -> None:
     fast_rows._columns.cache_clear()
     monkeypatch.setattr(ChargePoint._meta.get_field("created_at"), "auto_now", True)
-    assert fast_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None
-    fast_rows._columns.cache_clear()
+    try:
+        assert fast_rows.insert([ChargePoint(identity="CP002")], ignore_conflicts=False) is None
+    finally:
+        fast_rows._columns.cache_clear()
 
 
 def test_what_the_database_fills_in_is_left_to_the_plain_path() -> None:
@@ -189,7 +192,14 @@ def test_what_the_database_fills_in_is_left_to_the_plain_path() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("action", 17), ("answer_type", "3"), ("at", "2026-01-31"), ("session_id", "no UUID"), ("raw", "NUL \x00")],
+    [
+        ("action", 17),
+        ("action", ["a"]),
+        ("answer_type", "3"),
+        ("at", "2026-01-31"),
+        ("session_id", "no UUID"),
+        ("raw", "NUL \x00"),
+    ],
 )
 def test_a_value_of_another_kind_is_left_to_the_plain_path(connector: Connector, name: str, value: object) -> None:
     row = MAKERS["Message"](connector)
@@ -212,15 +222,48 @@ def test_a_parent_that_got_its_key_late_is_left_to_the_plain_path(connector: Con
     assert fast_rows.insert([row], ignore_conflicts=False) is None
 
 
-@pytest.mark.parametrize("looks_on", [True, False], ids=["somebody looks on", "nobody looks on"])
-@pytest.mark.parametrize("count", [1, 2])
-def test_an_error_is_djangos(count: int, looks_on: bool, connector: Connector) -> None:
-    rows = [Connector(charge_point=connector.charge_point, number=1) for _ in range(count)]
-    onlooker = CaptureQueriesContext(connection) if looks_on else nullcontext()
-    with pytest.raises(IntegrityError), transaction.atomic(), onlooker:
+def test_an_upsert_writes_what_django_writes(charge_point: ChargePoint) -> None:
+    kept, new = charge_point, ChargePoint.objects.create(identity="CP002")
+    changed = ["due_at", "told"]
+
+    def upserted(write: Callable[[list[Any]], Any]) -> list[Any]:
+        Inquiry.objects.all().delete()
+        Inquiry.objects.create(charge_point=kept, told="Pending", unanswered=3)
+        write([Inquiry(charge_point=row, due_at=NOW, told=TEXT[:20], unanswered=5) for row in (kept, new)])
+        return [stored(Inquiry.objects.get(charge_point=row)) for row in (kept, new)]
+
+    django = upserted(
+        lambda rows: Inquiry.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["charge_point"], update_fields=changed
+        )
+    )
+    assert upserted(lambda rows: bulk.upsert(rows, "charge_point", changed)) == django
+
+
+@transaction.atomic
+def swallow_the_error(rows: list[Connector]) -> None:
+    charge_point = rows[0].charge_point
+    Connector.objects.create(charge_point=charge_point, number=4)
+    with suppress(IntegrityError):
         bulk.insert(rows)
-    bulk.insert(rows, ignore_conflicts=True)
+    bulk.insert([Connector(charge_point=charge_point, number=5)])
+
+
+@pytest.mark.parametrize("looks_on", [True, False], ids=["somebody looks on", "nobody looks on"])
+@pytest.mark.parametrize("numbers", [(1,), (2, 3, 1)], ids=["alone", "with others"])
+@commits
+def test_rows_are_written_together_or_not_at_all(numbers: tuple[int, ...], looks_on: bool) -> None:
+    charge_point = ChargePoint.objects.create(identity="CP001")
+    Connector.objects.create(charge_point=charge_point, number=1)
+    rows = [Connector(charge_point=charge_point, number=number) for number in numbers]
+    with pytest.raises(IntegrityError), CaptureQueriesContext(connection) if looks_on else nullcontext():
+        bulk.insert(rows)
     assert Connector.objects.count() == 1
+    with pytest.raises(DatabaseError):
+        swallow_the_error(rows)
+    assert Connector.objects.count() == 1
+    bulk.insert(rows, ignore_conflicts=True)
+    assert set(Connector.objects.values_list("number", flat=True)) == {1, *numbers}
 
 
 def test_a_connection_that_binds_on_the_server_gets_one_statement_at_a_time(

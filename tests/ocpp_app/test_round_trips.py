@@ -1,9 +1,10 @@
 """Statements in one round trip do what they do one by one."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from ocpp_app import round_trips
 from ocpp_app.batch import Batch
@@ -11,6 +12,7 @@ from ocpp_app.bulk import SENT_AT_ROWS
 from ocpp_app.dispatch import commit
 from ocpp_app.models import ChargePoint, Direction, Message
 from ocpp_app.round_trips import Query, Statement
+from tests.ocpp_app.conftest import commits
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +47,29 @@ def test_an_error_is_djangos_and_the_transaction_can_be_rolled_back() -> None:
     charge_point.refresh_from_db()
     assert charge_point.name == ""
     assert select("usable").fetch() == "usable"
+
+
+@commits
+def test_nothing_of_a_transaction_is_kept_whose_error_somebody_swallowed() -> None:
+    """Else a frame would be answered of which nothing is stored."""
+
+    def handle(batch: Batch) -> str:
+        batch.lock_charge_points(["CP001"])
+        with suppress(IntegrityError):  # a user's, in a middleware
+            ChargePoint.objects.create(identity="CP001")
+        batch.change(batch.charge_points["CP001"], name="changed")
+        return "answer"
+
+    charge_point = ChargePoint.objects.create(identity="CP001")
+    with pytest.raises(DatabaseError):
+        commit(handle)
+    charge_point.refresh_from_db()
+    assert charge_point.name == ""
+
+
+def test_signs_of_sql_are_not_taken_for_parameters() -> None:
+    like = Query(Statement("SELECT 'a%%b%%s' || CAST(%s AS text), 7 %% 4", ["%s?"]), lambda rows: tuple(rows[0]))
+    assert like.fetch() == ("a%b%s%s?", 3)
 
 
 def test_who_looks_on_sees_each_statement() -> None:
