@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ocppj.faults import Fault, Refusal
+from ocppj.faults import MAX_QUOTE_LENGTH, Fault, Refusal
 from ocppj.tolerance import Number
 
 MIN_ITEM_BYTES = 8
@@ -19,6 +19,10 @@ class Nested:
 
     def __init__(self, json: bytes) -> None:
         self.json = json
+
+    def __repr__(self) -> str:
+        """Its beginning, as it was written: for notes and errors, which quote no more."""
+        return self.json[: 4 * MAX_QUOTE_LENGTH + 4].decode(errors="replace")
 
     def text(self) -> str:
         """The same JSON without spaces, numbers as they were written."""

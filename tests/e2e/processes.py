@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 """How long a test waits for what must happen; nothing waits this long when all is well."""
 POLL_S = 0.02
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")

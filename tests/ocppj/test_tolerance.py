@@ -111,6 +111,20 @@ def test_a_timestamp_in_another_form_is_taken_and_noted(written: str, taken: dat
     assert refused_when_strict(start(written))
 
 
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [
+        ('{"a": [1]}', '{"a": [1]}'),
+        ('["2024-01-31T12:00:00Z"]', '["2024-01-31T12:00:00Z"]'),
+        (f'["{"ä" * 100}"]', f'["{"ä" * 38}…'),
+        (f"[{'1,' * 1000}1]", f"[{'1,' * 19}1…"),
+    ],
+)
+def test_what_is_no_timestamp_is_quoted_as_it_was_written(written: str, quoted: str):
+    (note,) = decode(start(written)).notes
+    assert note.detail == f"{quoted} is no timestamp: taken as absent"
+
+
 @pytest.mark.spec("OCPP 1.6", "3.15")
 @pytest.mark.parametrize(
     ("written", "taken"),
