@@ -1,6 +1,6 @@
 """Which tasks of housekeeping have anything to do: mostly none, and one query tells.
 
-Without it, each task asks every few seconds by itself, in queries that the ORM builds anew: that took more than a third
+Without it, each task asks every few seconds by itself, in queries that the ORM builds anew: that took about a third
 of the CPU time of a process with 20 charge points.
 """
 
@@ -31,7 +31,7 @@ Task = Callable[[], object]
 """Returns what is to be sent, or True when it is to go on in a moment."""
 
 
-class ToBeAsked(Expression):
+class ExecutionTime(Expression):
     """The time at which SQL that was made before is executed, by the clock of this process."""
 
     output_field = DateTimeField()
@@ -56,7 +56,7 @@ def _ask(tasks: tuple[Task, ...]) -> tuple[Any, ...]:
     sql, parameters = _sql(tasks)
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(sql, [now if isinstance(value, ToBeAsked) else value for value in parameters])
+        cursor.execute(sql, [now if isinstance(value, ExecutionTime) else value for value in parameters])
         found: tuple[Any, ...] = cursor.fetchone()
     return found
 
@@ -67,7 +67,7 @@ def _sql(tasks: tuple[Task, ...]) -> tuple[str, list[Any]]:
     parameters: list[Any] = []
     for task in tasks:
         found = []
-        for rows in OCCASIONS[task](ToBeAsked()):
+        for rows in OCCASIONS[task](ExecutionTime()):
             sql, values = rows.order_by().values("pk").query.sql_with_params()
             # As EXISTS, PostgreSQL would expect one soon: 100 000 idTags were looked up one by one to find none.
             found.append(f"(SELECT count(*) FROM ({sql}) AS found) > 0")
@@ -76,7 +76,7 @@ def _sql(tasks: tuple[Task, ...]) -> tuple[str, list[Any]]:
     return f"SELECT {', '.join(columns)}", parameters
 
 
-OCCASIONS: dict[Task, Callable[[ToBeAsked], Iterable[QuerySet[Any]]]] = {
+OCCASIONS: dict[Task, Callable[[ExecutionTime], Iterable[QuerySet[Any]]]] = {
     gateway_care.close_silent_gateways: lambda now: (
         gateway_care.silent_gateways(),
         gateway_care.gone_gateways_with_sessions(),
