@@ -97,7 +97,7 @@ def _claim(now: datetime) -> CertificateRequest | None:
     row = _waiting(now).select_related("charge_point").order_by("pk").first()
     if row is None:
         return None
-    as_seen = CertificateRequest.objects.filter(pk=row.pk, state=RequestState.ACCEPTED, attempts=row.attempts)
+    as_seen = accepted().filter(pk=row.pk, attempts=row.attempts)
     if not as_seen.update(not_before=now + CLAIMED_FOR, attempts=row.attempts + 1):
         return _claim(now)
     row.attempts += 1

@@ -72,13 +72,17 @@ def review() -> bool:
 
 
 def _due(now: datetime) -> list[str]:
-    due = Inquiry.objects.filter(due_at__lte=now).order_by("due_at")
+    due = _overdue(now).order_by("due_at")
     return list(due.values_list("charge_point__identity", flat=True)[:AT_ONCE])
 
 
 def occasions(now: Any) -> tuple[QuerySet[Any], ...]:
     """Without any of these there is nothing to be done."""
-    return Inquiry.objects.filter(due_at__lte=now), _unsettled_templates()
+    return _overdue(now), _unsettled_templates()
+
+
+def _overdue(now: Any) -> QuerySet[Inquiry]:
+    return Inquiry.objects.filter(due_at__lte=now)
 
 
 def _unsettled_templates() -> QuerySet[ConfigurationTemplate]:
@@ -121,7 +125,7 @@ def look_at_all_of(organisation_id: int | None) -> None:
 def _review_some(batch: Batch, identities: Iterable[str]) -> int:
     batch.lock_charge_points(identities)
     charge_points = {row.pk: row for row in batch.charge_points.values()}
-    due = Inquiry.objects.filter(charge_point__in=charge_points, due_at__lte=batch.now)
+    due = _overdue(batch.now).filter(charge_point__in=charge_points)
     found = {row.charge_point_id: row for row in due}
     charge_points = {key: row for key, row in charge_points.items() if key in found}
     rows = configuration_rules.load(charge_points)

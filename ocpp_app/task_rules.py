@@ -307,9 +307,8 @@ def end_overdue(batch: Batch, rows: list[Any]) -> None:
     """End tasks that are overdue; the charge points of the batch are theirs."""
     batch.lock_charge_points({row.charge_point.identity for row in rows})
     for model in (FirmwareTask, DiagnosticsTask):
-        locked = model.objects.select_for_update(of=("self",), no_key=True).filter(
-            pk__in=[row.pk for row in rows if isinstance(row, model)], state__in=OPEN_TASK_STATES
-        )
+        locked = open_tasks(model).filter(pk__in=[row.pk for row in rows if isinstance(row, model)])
+        locked = locked.select_for_update(of=("self",), no_key=True)
         for row in locked.select_related("charge_point", "command").order_by("pk"):
             _end(batch, row)
 

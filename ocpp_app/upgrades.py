@@ -85,7 +85,7 @@ def begin_profile(
 def call_off(charge_point: ChargePoint) -> None:
     """End what is under way because somebody has set another key by hand; in a transaction, the row locked."""
     values = {"state": UpgradeState.FAILED, "detail": "Another key was set by hand.", "finished_at": timezone.now()}
-    SecurityUpgrade.objects.filter(charge_point=charge_point, state__in=UPGRADING).update(**values)
+    all_under_way().filter(charge_point=charge_point).update(**values)
 
 
 def current_profile(charge_point: ChargePoint) -> int:
@@ -101,7 +101,7 @@ def source_of(row: SecurityUpgrade) -> str:
 
 def _locked(charge_point: ChargePoint) -> ChargePoint:
     locked = ChargePoint.objects.select_for_update(no_key=True).get(pk=charge_point.pk)
-    if SecurityUpgrade.objects.filter(charge_point=locked, state__in=UPGRADING).exists():
+    if all_under_way().filter(charge_point=locked).exists():
         raise UpgradeUnderWay(
             f"{locked.identity} is being given a new key or profile; wait for its end, 15 minutes at most."
         )
@@ -280,7 +280,7 @@ def all_under_way() -> QuerySet[SecurityUpgrade]:
 
 
 def _review(pk: int, now: datetime) -> None:
-    row = SecurityUpgrade.objects.select_related("charge_point").filter(pk=pk, state__in=UPGRADING).first()
+    row = all_under_way().select_related("charge_point").filter(pk=pk).first()
     if row is None:
         return
     batch = Batch(now)

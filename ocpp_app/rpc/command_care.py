@@ -85,7 +85,7 @@ def send_again(now: datetime | None = None) -> Items:
         session = command.session
         assert session is not None
         assert session.gateway is not None
-        as_seen = Command.objects.filter(pk=command.pk, state=CommandState.DISPATCHED, session=session)
+        as_seen = dispatched().filter(pk=command.pk, session=session)
         if as_seen.update(repeated_at=now):
             item = outbound.as_item(command, session.pk, command.charge_point.identity)
             items[session.gateway.queue].append(item)
