@@ -306,7 +306,8 @@ def _is_in_force() -> Q:
 def end_overdue(batch: Batch, rows: list[Any]) -> None:
     """End tasks that are overdue; the charge points of the batch are theirs."""
     batch.lock_charge_points({row.charge_point.identity for row in rows})
-    for model in (FirmwareTask, DiagnosticsTask):
+    models: tuple[Any, ...] = (FirmwareTask, DiagnosticsTask)
+    for model in models:
         locked = open_tasks(model).filter(pk__in=[row.pk for row in rows if isinstance(row, model)])
         locked = locked.select_for_update(of=("self",), no_key=True)
         for row in locked.select_related("charge_point", "command").order_by("pk"):
